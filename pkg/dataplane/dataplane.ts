@@ -1,0 +1,87 @@
+/**
+ * Package dataplane: what carries packets from clients to targets.
+ *
+ * Owns the interface between the state machines and the kernel, its in-memory fake (fake.ts), the nftables driver
+ * (nft/) and the contract suite both must pass (contract.ts). Must not decide when a target is warm or idle: it does
+ * as told, and answers questions about flows.
+ *
+ * Every method that changes something is one atomic transaction: it took effect whole, or it threw and nothing changed.
+ * After close(), methods throw Fault DATAPLANE_CLOSED; close() itself is idempotent.
+ */
+import type { EndpointConfig, Masquerade, Route } from "../config/types.ts";
+import type { Protocol } from "../value/protocol.ts";
+
+export interface Dataplane {
+  /**
+   * Probes what is needed, takes the table (replacing one that a dead daemon left, in the same transaction) and
+   * prepares the system for `needs`.
+   * @throws Fault PLATFORM_UNSUPPORTED, PRIVILEGE_MISSING, TOOL_MISSING, NFT_TOO_OLD, KERNEL_UNSUPPORTED, TABLE_IN_USE,
+   *   SYSCTL_NEEDED, SYSCTL_FAILED, NFT_FAILED; nothing is left behind then
+   */
+  start(needs: Needs, signal?: AbortSignal): Promise<void>;
+  /** A group without mappings, inactive. @throws Fault GROUP_EXISTS */
+  createGroup(spec: GroupSpec): Promise<Group>;
+  /** Removes the table and puts back what start() changed. */
+  close(): Promise<void>;
+}
+
+/** Properties of a configuration that the system must be prepared for. */
+export interface Needs {
+  /** An IPv4 endpoint on 127.0.0.0/8 with clients elsewhere, or clients on 127.0.0.0/8 with an endpoint elsewhere. */
+  readonly routeLocalnet: boolean;
+  /** Targets that are not on this machine, by family. */
+  readonly forwardIPv4: boolean;
+  readonly forwardIPv6: boolean;
+}
+
+export interface GroupSpec {
+  /** Unique; the target's name. */
+  readonly name: string;
+  readonly endpoints: readonly EndpointConfig[];
+}
+
+/** The endpoints of one target and the mappings that lead to them. */
+export interface Group {
+  readonly name: string;
+  /** Lets new flows of every enabled mapping go to the endpoints. Idempotent. */
+  activate(): Promise<void>;
+  /** New flows no longer go to the endpoints; flows that exist go on. Idempotent. */
+  deactivate(): Promise<void>;
+  /** Ends the flows of the endpoints: their conntrack entries are deleted. Idempotent. */
+  cutFlows(): Promise<void>;
+  /** Milliseconds since the last packet of any flow of the endpoints, in either direction; undefined: none was seen. */
+  quietFor(): Promise<number | undefined>;
+  /** The flows of the endpoints that are alive: not closed, not timed out. */
+  flows(): Promise<FlowSummary>;
+  /** A mapping, disabled. @throws Fault MAPPING_EXISTS (name), MAPPING_OVERLAPS (listen address taken by another mapping) */
+  createMapping(spec: MappingSpec): Promise<Mapping>;
+  /** Deactivates, closes the group's mappings, forgets the endpoints. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface FlowSummary {
+  readonly count: number;
+  /** Longest remaining lifetime of one of them without further packets, in ms rounded down to the kernel's second; 0 if none. */
+  readonly longestMs: number;
+}
+
+export interface MappingSpec {
+  /** Unique; the frontend's name. */
+  readonly name: string;
+  readonly protocol: Protocol;
+  readonly routes: readonly Route[];
+  /** How long a flow without packets stays alive. The kernel counts seconds: rounded up to the next one. */
+  readonly flowTimeoutMs: number;
+  readonly masquerade: Masquerade;
+}
+
+/** A frontend's listen addresses; leads to its group's endpoints while it is enabled and the group active. */
+export interface Mapping {
+  readonly name: string;
+  /** Idempotent. */
+  enable(): Promise<void>;
+  /** New flows are no longer taken; flows that exist go on. Idempotent. */
+  disable(): Promise<void>;
+  /** Disables and frees the listen addresses. Idempotent. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,46 @@
+/**
+ * What a frontend kind brings: when its target is wanted.
+ *
+ * Order of life: create (no side effects) → start ⇄ stop, any number of times, never two at once → close.
+ */
+import type { Clock } from "../clock/clock.ts";
+import type { Log } from "../log/log.ts";
+import type { TargetState } from "../target/state.ts";
+import type { AddrPort } from "../value/addr-port.ts";
+import type { Protocol } from "../value/protocol.ts";
+
+export interface FrontendHandler {
+  /** @throws anything; what was acquired is released by then */
+  start(signal: AbortSignal): Promise<void>;
+  /** Undoes start. Idempotent. */
+  stop(): Promise<void>;
+  /** Stops and releases everything. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface FrontendContext<Options> {
+  readonly name: string;
+  readonly protocol: Protocol;
+  readonly listen: readonly AddrPort[];
+  readonly options: Options;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly target: FrontendTarget;
+}
+
+/** The part of its target that a frontend handler may see and ask for. */
+export interface FrontendTarget {
+  readonly name: string;
+  readonly state: TargetState;
+  /** Asks for the target to be warmed. Returns at once; ignored while it is warm already or waits before its next try. */
+  warm(reason: string): void;
+  /** While held, the target is not drained for being idle. Released at the latest when the frontend stops. */
+  want(): Want;
+  /** Calls `listener` after each change of state, until the returned function is called or the frontend closes. */
+  onState(listener: (state: TargetState) => void): () => void;
+}
+
+export interface Want {
+  /** Idempotent. */
+  release(): void;
+}

@@ -1,0 +1,103 @@
+/**
+ * Package plugin: the contract between the program and its plugins.
+ *
+ * Owns the types a plugin is written against and the registry that finds kinds by `namespace:name`. Must not know any
+ * plugin. A plugin is an object that its module exports as default; it is chosen at build time by plugin.yaml.
+ */
+import type { Clock } from "../clock/clock.ts";
+import type { FrontendConfig, TargetConfig } from "../config/types.ts";
+import type { FrontendContext, FrontendHandler } from "../frontend/handler.ts";
+import type { FrontendState } from "../frontend/state.ts";
+import type { Log } from "../log/log.ts";
+import type { TargetContext, TargetHandler } from "../target/handler.ts";
+import type { TargetState } from "../target/state.ts";
+
+/** A JSON Schema (draft-07) as a plain object. */
+export type Schema = Readonly<Record<string, unknown>>;
+
+export interface TargetKind<Options = unknown> {
+  /** One line for people: what it does. */
+  readonly description: string;
+  /** Schema of `options`; unknown keys should be refused by it. */
+  readonly options: Schema;
+  /** Further checks at load, after the schema's. Returns what is wrong, with a path within `options`. No side effects. */
+  check?(target: TargetConfig): OptionProblem[];
+  create(context: TargetContext<Options>): TargetHandler;
+}
+
+export interface FrontendKind<Options = unknown> {
+  readonly description: string;
+  readonly options: Schema;
+  check?(frontend: FrontendConfig, target: TargetConfig): OptionProblem[];
+  create(context: FrontendContext<Options>): FrontendHandler;
+}
+
+export interface OptionProblem {
+  /** Keys that lead from the target or frontend to what is wrong, such as ["options", "command"] or ["listen"]. */
+  readonly path: readonly (string | number)[];
+  /** What is wrong and what would be accepted. */
+  readonly message: string;
+}
+
+export interface Plugin<PluginConfig = unknown> {
+  /** The name by which plugin.yaml asks for it: its folder under plugin/, or its npm package name. */
+  readonly source: string;
+  /** Schema of `plugins.<namespace>`; without one, the plugin takes no configuration. */
+  readonly config?: Schema;
+  readonly targets?: Readonly<Record<string, TargetKind<never>>>;
+  readonly frontends?: Readonly<Record<string, FrontendKind<never>>>;
+  /**
+   * Called once, after the dataplane is up and before any target exists.
+   * `config`: what `plugins.<namespace>` holds, or undefined. @throws: the daemon does not start, and says why
+   */
+  onLoad?(config: PluginConfig | undefined, engine: EngineApi, namespace: string): Promise<void> | void;
+  /** Called once at the end, after all frontends and targets are closed; only if onLoad succeeded. */
+  onUnload?(): Promise<void> | void;
+}
+
+/** The engine as plugins see it. */
+export interface EngineApi {
+  readonly log: Log;
+  readonly clock: Clock;
+  status(): Status;
+  /** Warms, or waits for a warm under way. Also during the delay after a failure. @throws Fault TARGET_UNKNOWN, or why it failed */
+  warmTarget(name: string, reason: string): Promise<void>;
+  /** Drains, or waits for a drain under way. @throws Fault TARGET_UNKNOWN, TARGET_WANTED (a running frontend wants it), or why it failed */
+  drainTarget(name: string, reason: string): Promise<void>;
+  /** Starts, or waits for a start under way. @throws Fault FRONTEND_UNKNOWN, or why it failed */
+  startFrontend(name: string): Promise<void>;
+  /** @throws Fault FRONTEND_UNKNOWN, or why it failed */
+  stopFrontend(name: string): Promise<void>;
+}
+
+/** What `proxygwctl status` prints; empty lists and empty errors are left out. */
+export interface Status {
+  closed: boolean;
+  targets?: TargetStatus[];
+  frontends?: FrontendStatus[];
+}
+
+export interface TargetStatus {
+  name: string;
+  kind: string;
+  state: TargetState;
+  last_error?: string;
+  /** `address` is the first one; `addresses` is there when there are two. */
+  endpoints: { name: string; protocol: string; address: string; addresses?: string[] }[];
+}
+
+export interface FrontendStatus {
+  name: string;
+  kind: string;
+  state: FrontendState;
+  last_error?: string;
+  protocol: string;
+  /** The first listen address; `listens` is there when there are more. */
+  listen: string;
+  listens?: string[];
+  target_name: string;
+  endpoint_name: string;
+  /** Where its flows go: the endpoint address that belongs to `listen`; `proxyaddresses` goes with `listens`. */
+  proxyaddress: string;
+  proxyaddresses?: string[];
+}

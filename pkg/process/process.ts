@@ -1,0 +1,66 @@
+/**
+ * Package process: programs that the daemon runs.
+ *
+ * Owns the spawning of processes (runner.ts is the only file that does). Must not know what the programs mean: it
+ * hands back exit status and text. Two kinds: a tool runs to its end and is waited for; a command is a service that
+ * is to outlive the daemon.
+ */
+
+export interface ToolResult {
+  /** Exit status; null when a signal ended it. */
+  readonly exitCode: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface ToolOptions {
+  /** Text for its standard input; none: /dev/null. */
+  readonly input?: string;
+  readonly signal?: AbortSignal;
+  /** Milliseconds until it is killed (default 10,000). */
+  readonly timeoutMs?: number;
+  /** Called for each line of standard output as it comes; `stdout` is then empty, so memory stays bounded. */
+  readonly onLine?: (line: string) => void;
+}
+
+/** Runs tools such as nft and conntrack. Injected, so that tests can put another network namespace or a fake in between. */
+export interface ToolRunner {
+  /**
+   * Runs `file` with `args`, LC_ALL=C, and resolves when it has ended, whatever its exit status.
+   * @throws Fault TOOL_MISSING (no such program), TOOL_TIMEOUT, TOOL_FAILED (could not be run), or the signal's reason
+   */
+  run(file: string, args: readonly string[], options?: ToolOptions): Promise<ToolResult>;
+}
+
+export interface CommandSpec {
+  /** Program and its arguments. */
+  readonly argv: readonly [string, ...string[]];
+  readonly cwd?: string;
+  /** The whole environment, or undefined for the daemon's own. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly uid?: number;
+  readonly gid?: number;
+  /** File that receives standard output and standard error, appended to: a pipe would end the command with the daemon. */
+  readonly output: string;
+}
+
+export interface CommandExit {
+  readonly exitCode: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** A running command, the leader of a process group of its own. */
+export interface Command {
+  readonly pid: number;
+  /** Resolves when the group's leader has ended; never rejects. */
+  readonly exited: Promise<CommandExit>;
+  /** Signals the whole process group; false when there is none any more. Safe after the end. */
+  signalGroup(signal: NodeJS.Signals): boolean;
+  /** True while any process of the group is left. */
+  groupAlive(): boolean;
+}
+
+export interface CommandRunner {
+  /** @throws Fault COMMAND_FAILED when it could not be started (no such directory, no permission, no such program) */
+  start(spec: CommandSpec): Promise<Command>;
+}

@@ -1,0 +1,35 @@
+/**
+ * What a target kind brings: how its service is started and stopped.
+ *
+ * Order of life: create (no side effects) → warm ⇄ drain, any number of times, never two at once → close.
+ */
+import type { Clock } from "../clock/clock.ts";
+import type { EndpointConfig } from "../config/types.ts";
+import type { Log } from "../log/log.ts";
+import type { CommandRunner } from "../process/process.ts";
+import type { Fault } from "../fault/fault.ts";
+
+export interface TargetHandler {
+  /**
+   * Starts the service. Resolves when it is started (the caller finds out whether it is ready).
+   * @throws anything; what was acquired is released by then. The signal's reason when it aborts.
+   */
+  warm(signal: AbortSignal): Promise<void>;
+  /** Stops the service; it is gone when this resolves. Never called before warm() has resolved. */
+  drain(): Promise<void>;
+  /** Releases everything, the service included. Idempotent. Nothing is called afterwards. */
+  close(): Promise<void>;
+}
+
+export interface TargetContext<Options> {
+  readonly name: string;
+  readonly endpoints: readonly EndpointConfig[];
+  readonly options: Options;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly commands: CommandRunner;
+  /** Directory of this target's own under the daemon's runtime directory; exists, mode 0700. */
+  readonly directory: string;
+  /** To be called when the service ends without being asked to; ignored outside of warm. */
+  died(reason: Fault): void;
+}

@@ -1,0 +1,20 @@
+import { defineConfig } from "vitest/config";
+
+// Timers of the kernel and of child processes are real in all but the unit project, so those run one file at a time.
+const real = { fileParallelism: false, testTimeout: 30_000, hookTimeout: 30_000 };
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["cmd/**/*.test.ts", "pkg/**/*.test.ts", "plugin/**/*.test.ts"],
+          exclude: ["**/*.netns.test.ts"],
+        },
+      },
+      { test: { name: "netns", include: ["**/*.netns.test.ts"], exclude: ["node_modules/**"], ...real } },
+      { test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], exclude: ["**/*.netns.test.ts"], ...real } },
+    ],
+  },
+});
