@@ -31,11 +31,11 @@ export class Registry {
   }
 
   targetKind(namespace: string, name: string): TargetKind | undefined {
-    return lookup(this.#plugin(namespace)?.targets, name) as TargetKind | undefined;
+    return lookup(this.#plugin(namespace)?.targets, name);
   }
 
   frontendKind(namespace: string, name: string): FrontendKind | undefined {
-    return lookup(this.#plugin(namespace)?.frontends, name) as FrontendKind | undefined;
+    return lookup(this.#plugin(namespace)?.frontends, name);
   }
 
   /** All `namespace:name` of target kinds, for suggestions. */
