@@ -41,15 +41,23 @@ function portOf(text: string): string {
 }
 
 function hint(text: string): string {
+  if (text.trim() !== text) return "it starts or ends with white space";
   if (isIPv6(text)) return `an IPv6 address needs brackets and a port: "[${text}]:PORT"`;
-  if (isIPv4(text)) return `the port is missing: "${text}:PORT"`;
+  if (isIPv4(text) || /^\[[^[\]]*\]$/.test(text)) return `the port is missing: "${text}:PORT"`;
   if (/^:\d+$/.test(text)) return `the address is missing; for all addresses: "0.0.0.0${text}" or "[::]${text}"`;
-  if (/^[a-z][a-z0-9.-]*:\d+$/i.test(text)) return "a host name is not accepted, only an IP address";
+  const [, host = "", port = ""] = /^(.*):([^:]*)$/s.exec(text) ?? [];
+  if (/^\d+$/.test(port)) {
+    if (isIPv6(host)) return `an IPv6 address needs brackets: "[${host}]:${port}"`;
+    if (/^[0-9.]+$/.test(host)) return `"${host}" is not an IPv4 address`;
+    if (/^[\w.-]+$/.test(host)) return "a host name is not accepted, only an IP address";
+  } else if (isIPv4(host) || /^\[[^[\]]*\]$/.test(host)) {
+    return port === "" ? `the port is missing: "${host}:PORT"` : "the port is a number from 1 to 65535";
+  }
   return `expected ${EXPECTED}`;
 }
 
 function invalid(text: string, why: string): Fault {
-  return new Fault("VALUE_INVALID", `"${text}" is not an address and port: ${why}`);
+  return new Fault("VALUE_INVALID", `${JSON.stringify(text)} is not an address and port: ${why}`);
 }
 
 export function formatAddrPort(value: AddrPort): string {
