@@ -54,7 +54,7 @@ export interface Group {
   /** The flows of the endpoints that are alive: not closed, not timed out. */
   flows(): Promise<FlowSummary>;
   /** A mapping, disabled. @throws Fault MAPPING_EXISTS (name), MAPPING_OVERLAPS (listen address taken by another mapping) */
-  createMapping(spec: MappingSpec): Promise<Mapping>;
+  createMapping(spec: MappingSpec): Mapping;
   /** Deactivates, closes the group's mappings, forgets the endpoints. Idempotent. */
   close(): Promise<void>;
 }

@@ -82,6 +82,8 @@ export interface TargetStatus {
   kind: string;
   state: TargetState;
   last_error?: string;
+  /** When that was (RFC 3339). */
+  last_error_at?: string;
   /** `address` is the first one; `addresses` is there when there are two. */
   endpoints: { name: string; protocol: string; address: string; addresses?: string[] }[];
 }
@@ -91,6 +93,8 @@ export interface FrontendStatus {
   kind: string;
   state: FrontendState;
   last_error?: string;
+  /** When that was (RFC 3339). */
+  last_error_at?: string;
   protocol: string;
   /** The first listen address; `listens` is there when there are more. */
   listen: string;

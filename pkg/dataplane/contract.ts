@@ -1,0 +1,224 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { hasCode } from "../fault/fault.ts";
+import { type AddrPort, parseAddrPort } from "../value/addr-port.ts";
+import type { Protocol } from "../value/protocol.ts";
+import type { Dataplane, GroupSpec, MappingSpec } from "./dataplane.ts";
+
+/** A started dataplane with somebody on either side of it. */
+export interface DataplaneHarness {
+  readonly dataplane: Dataplane;
+  /** Begins a flow to `to` and keeps it open: text of the endpoint that answers, or undefined when none does. */
+  send(protocol: Protocol, to: AddrPort): Promise<string | undefined>;
+  /** A further packet on the flows begun by send(); those that are cut may not answer. */
+  traffic(): Promise<void>;
+  /** Lets `ms` pass. */
+  wait(ms: number): Promise<void>;
+  /** Also closes the dataplane. */
+  close(): Promise<void>;
+}
+
+export interface HarnessOptions {
+  readonly wildcardOverlap: "refuse" | "specific-wins";
+}
+
+/** Addresses that a harness has: 127.0.0.2, .3 and ::1 answer on port 8080 (both protocols); LISTEN is the client's side. */
+const ENDPOINT = parseAddrPort("127.0.0.2:8080");
+const OTHER = parseAddrPort("127.0.0.3:8080");
+const ENDPOINT6 = parseAddrPort("[::1]:8080");
+const LISTEN = parseAddrPort("127.0.0.10:80");
+const LISTEN6 = parseAddrPort("[::1]:80");
+const ELSEWHERE = parseAddrPort("127.0.0.11:80");
+const WILDCARD = parseAddrPort("0.0.0.0:80");
+
+function groupSpec(name: string, protocol: Protocol = "tcp", ...addresses: AddrPort[]): GroupSpec {
+  return { name, endpoints: [{ name: "main", protocol, addresses: addresses.length > 0 ? addresses : [ENDPOINT] }] };
+}
+
+function mappingSpec(
+  name: string,
+  listen: AddrPort = LISTEN,
+  endpoint: AddrPort = ENDPOINT,
+  protocol: Protocol = "tcp",
+): MappingSpec {
+  return { name, protocol, routes: [{ listen, endpoint }], flowTimeoutMs: 60_000, masquerade: "auto" };
+}
+
+/** What every implementation of Dataplane must do. Addresses are loopback ones of a network namespace made for the test. */
+export function dataplaneContract(name: string, open: (options: HarnessOptions) => Promise<DataplaneHarness>): void {
+  describe(`${name}: dataplane contract`, () => {
+    let harness: DataplaneHarness;
+    let dataplane: Dataplane;
+
+    beforeEach(async () => {
+      harness = await open({ wildcardOverlap: "refuse" });
+      dataplane = harness.dataplane;
+    });
+    afterEach(async () => {
+      await harness.close();
+    });
+
+    it("takes flows exactly while the mapping is enabled and its group active", async () => {
+      const group = await dataplane.createGroup(groupSpec("a"));
+      const mapping = group.createMapping(mappingSpec("front"));
+      expect(await harness.send("tcp", LISTEN)).toBeUndefined();
+      await mapping.enable();
+      expect(await harness.send("tcp", LISTEN)).toBeUndefined();
+      await group.activate();
+      expect(await harness.send("tcp", LISTEN)).toBe("127.0.0.2:8080");
+      expect(await harness.send("tcp", ELSEWHERE)).toBeUndefined();
+      await group.deactivate();
+      expect(await harness.send("tcp", LISTEN)).toBeUndefined();
+      await group.activate();
+      expect(await harness.send("tcp", LISTEN)).toBe("127.0.0.2:8080");
+      await mapping.disable();
+      expect(await harness.send("tcp", LISTEN)).toBeUndefined();
+    });
+
+    it("takes UDP and IPv6", async () => {
+      const udp = await dataplane.createGroup(groupSpec("udp", "udp"));
+      await udp.createMapping(mappingSpec("udp", LISTEN, ENDPOINT, "udp")).enable();
+      await udp.activate();
+      const six = await dataplane.createGroup(groupSpec("six", "tcp", ENDPOINT6));
+      await six.createMapping(mappingSpec("six", LISTEN6, ENDPOINT6)).enable();
+      await six.activate();
+      expect(await harness.send("udp", LISTEN)).toBe("127.0.0.2:8080");
+      expect(await harness.send("tcp", LISTEN)).toBeUndefined();
+      expect(await harness.send("tcp", LISTEN6)).toBe("[::1]:8080");
+    });
+
+    it("takes a wildcard on every address of the machine, of its family only", async () => {
+      const group = await dataplane.createGroup(groupSpec("a"));
+      await group.createMapping(mappingSpec("front", WILDCARD)).enable();
+      await group.activate();
+      expect(await harness.send("tcp", LISTEN)).toBe("127.0.0.2:8080");
+      expect(await harness.send("tcp", ELSEWHERE)).toBe("127.0.0.2:8080");
+      expect(await harness.send("tcp", LISTEN6)).toBeUndefined();
+    });
+
+    it("keeps groups apart, and serves several mappings of one", async () => {
+      const [a, b] = await Promise.all([
+        dataplane.createGroup(groupSpec("a")),
+        dataplane.createGroup(groupSpec("b", "tcp", OTHER)),
+      ]);
+      const mappings = [
+        a.createMapping(mappingSpec("a1")),
+        a.createMapping(mappingSpec("a2", parseAddrPort("127.0.0.10:81"))),
+        b.createMapping(mappingSpec("b", ELSEWHERE, OTHER)),
+      ];
+      await Promise.all([...mappings.map((each) => each.enable()), a.activate(), b.activate()]);
+      expect(await harness.send("tcp", LISTEN)).toBe("127.0.0.2:8080");
+      expect(await harness.send("tcp", parseAddrPort("127.0.0.10:81"))).toBe("127.0.0.2:8080");
+      expect(await harness.send("tcp", ELSEWHERE)).toBe("127.0.0.3:8080");
+      await a.deactivate();
+      expect(await harness.send("tcp", LISTEN)).toBeUndefined();
+      expect(await harness.send("tcp", ELSEWHERE)).toBe("127.0.0.3:8080");
+    });
+
+    it("refuses names and listen addresses that are taken, and frees them at close", async () => {
+      const group = await dataplane.createGroup(groupSpec("a"));
+      await expect(dataplane.createGroup(groupSpec("a"))).rejects.toMatchObject({ code: "GROUP_EXISTS" });
+      const mapping = group.createMapping(mappingSpec("front"));
+      const refused = (spec: MappingSpec, code: string): void => {
+        expect(() => group.createMapping(spec)).toThrow(expect.objectContaining({ code }) as Error);
+      };
+      refused(mappingSpec("front", ELSEWHERE), "MAPPING_EXISTS");
+      refused(mappingSpec("other"), "MAPPING_OVERLAPS");
+      refused(mappingSpec("other", WILDCARD), "MAPPING_OVERLAPS");
+      group.createMapping(mappingSpec("udp", LISTEN, ENDPOINT, "udp"));
+      await mapping.close();
+      await mapping.close();
+      group.createMapping(mappingSpec("other"));
+      await group.close();
+      await group.close();
+      const again = await dataplane.createGroup(groupSpec("a"));
+      again.createMapping(mappingSpec("front"));
+    });
+
+    it("may let a specific address win over a wildcard", async () => {
+      await harness.close();
+      harness = await open({ wildcardOverlap: "specific-wins" });
+      const a = await harness.dataplane.createGroup(groupSpec("a"));
+      const b = await harness.dataplane.createGroup(groupSpec("b", "tcp", OTHER));
+      await a.createMapping(mappingSpec("wild", WILDCARD)).enable();
+      await b.createMapping(mappingSpec("specific", LISTEN, OTHER)).enable();
+      await Promise.all([a.activate(), b.activate()]);
+      expect(await harness.send("tcp", LISTEN)).toBe("127.0.0.3:8080");
+      expect(await harness.send("tcp", ELSEWHERE)).toBe("127.0.0.2:8080");
+    });
+
+    it("knows the time of the last packet, in either state of the group", async () => {
+      const group = await dataplane.createGroup(groupSpec("a"));
+      await group.createMapping(mappingSpec("front")).enable();
+      await group.activate();
+      expect(await group.quietFor()).toBeUndefined();
+      await harness.send("tcp", LISTEN);
+      expect(await group.quietFor()).toBeLessThan(150);
+      await harness.wait(300);
+      const quiet = await group.quietFor();
+      expect(quiet).toBeGreaterThanOrEqual(280);
+      expect(quiet).toBeLessThan(600);
+      await group.deactivate();
+      await harness.traffic();
+      expect(await group.quietFor()).toBeLessThan(150);
+    });
+
+    it("counts the flows that are alive, and cuts them", async () => {
+      const group = await dataplane.createGroup(groupSpec("a", "udp"));
+      const spec = { ...mappingSpec("front", LISTEN, ENDPOINT, "udp"), flowTimeoutMs: 2000 };
+      await group.createMapping(spec).enable();
+      await group.activate();
+      expect(await group.flows()).toEqual({ count: 0, longestMs: 0 });
+      await harness.send("udp", LISTEN);
+      await harness.send("udp", LISTEN);
+      const flows = await group.flows();
+      expect(flows.count).toBe(2);
+      expect(flows.longestMs).toBeGreaterThanOrEqual(1000);
+      expect(flows.longestMs).toBeLessThanOrEqual(2000);
+      await harness.wait(3100);
+      expect(await group.flows()).toEqual({ count: 0, longestMs: 0 });
+      await harness.send("udp", LISTEN);
+      await group.cutFlows();
+      await group.cutFlows();
+      expect(await group.flows()).toEqual({ count: 0, longestMs: 0 });
+    });
+
+    it("is idempotent where it says so", async () => {
+      const group = await dataplane.createGroup(groupSpec("a"));
+      const mapping = group.createMapping(mappingSpec("front"));
+      await Promise.all([mapping.enable(), mapping.enable(), group.activate(), group.activate()]);
+      expect(await harness.send("tcp", LISTEN)).toBe("127.0.0.2:8080");
+      await Promise.all([mapping.disable(), mapping.disable(), group.deactivate(), group.deactivate()]);
+      expect(await harness.send("tcp", LISTEN)).toBeUndefined();
+    });
+
+    it("survives changes in any order at once", async () => {
+      const group = await dataplane.createGroup(groupSpec("a"));
+      const mapping = group.createMapping(mappingSpec("front"));
+      await Promise.all([
+        mapping.enable(),
+        group.activate(),
+        mapping.disable(),
+        group.deactivate(),
+        group.activate(),
+        mapping.enable(),
+      ]);
+      expect(await harness.send("tcp", LISTEN)).toBe("127.0.0.2:8080");
+    });
+
+    it("refuses work after close", async () => {
+      const group = await dataplane.createGroup(groupSpec("a"));
+      const mapping = group.createMapping(mappingSpec("front"));
+      await group.close();
+      const closed = (error: unknown): boolean => hasCode(error, "DATAPLANE_CLOSED");
+      for (const attempt of [() => mapping.enable(), () => group.activate(), () => group.quietFor(), () => group.flows()]) {
+        await expect(attempt()).rejects.toSatisfy(closed);
+      }
+      expect(() => group.createMapping(mappingSpec("other"))).toThrow(
+        expect.objectContaining({ code: "DATAPLANE_CLOSED" }) as Error,
+      );
+      await dataplane.close();
+      await dataplane.close();
+      await expect(dataplane.createGroup(groupSpec("b"))).rejects.toSatisfy(closed);
+    });
+  });
+}

@@ -1,0 +1,70 @@
+/** The conntrack program, and the only place that reads what it prints. */
+import { Fault } from "../../fault/fault.ts";
+import type { ToolRunner } from "../../process/process.ts";
+import type { AddrPort } from "../../value/addr-port.ts";
+import type { Protocol } from "../../value/protocol.ts";
+import type { FlowSummary } from "../dataplane.ts";
+
+/** A line of `conntrack -L`. */
+export interface FlowLine {
+  readonly remainingSeconds: number;
+  /** TCP only. */
+  readonly state?: string;
+}
+
+/** `tcp      6 54 ESTABLISHED src=… …` or `udp      17 29 src=… …`; undefined: not such a line. */
+export function parseFlowLine(line: string): FlowLine | undefined {
+  const match = /^(\w+)\s+\d+\s+(\d+)\s+(?:([A-Z][A-Z0-9_]*)\s+)?src=/.exec(line);
+  if (match === null) return undefined;
+  const remainingSeconds = Number(match[2]);
+  return match[3] === undefined ? { remainingSeconds } : { remainingSeconds, state: match[3] };
+}
+
+/** A closed TCP flow lingers in these states; it is not alive. */
+const CLOSED_STATES: ReadonlySet<string> = new Set(["TIME_WAIT", "CLOSE"]);
+
+/** `conntrack v1.4.7 (conntrack-tools): 0 flow entries have been deleted.` and exit status 1: there was nothing to delete. */
+const NOTHING_DELETED = /\b0 flow entries have been deleted/;
+
+export class Conntrack {
+  readonly #tools: ToolRunner;
+
+  constructor(tools: ToolRunner) {
+    this.#tools = tools;
+  }
+
+  /** The flows that go to `endpoint` and are alive. @throws Fault CONNTRACK_FAILED */
+  async aliveFlows(protocol: Protocol, endpoint: AddrPort): Promise<FlowSummary> {
+    let count = 0;
+    let longest = 0;
+    const onLine = (line: string): void => {
+      const flow = parseFlowLine(line);
+      if (flow === undefined || (flow.state !== undefined && CLOSED_STATES.has(flow.state))) return;
+      count++;
+      longest = Math.max(longest, flow.remainingSeconds);
+    };
+    const result = await this.#tools.run("conntrack", ["-L", ...selector(protocol, endpoint)], { onLine });
+    if (result.exitCode !== 0) throw failed("list flows", result.stderr);
+    return { count, longestMs: longest * 1000 };
+  }
+
+  /** Deletes the entries of the flows that go to `endpoint`. @throws Fault CONNTRACK_FAILED */
+  async cut(protocol: Protocol, endpoint: AddrPort): Promise<void> {
+    const result = await this.#tools.run("conntrack", ["-D", ...selector(protocol, endpoint)], { onLine: () => undefined });
+    if (result.exitCode === 0 || NOTHING_DELETED.test(result.stderr)) return;
+    throw failed("delete flows", result.stderr);
+  }
+}
+
+/** By the reply's source: that is the endpoint, whichever address the client connected to. */
+function selector(protocol: Protocol, endpoint: AddrPort): string[] {
+  return [
+    ...["-f", endpoint.family, "-p", protocol],
+    ...["--reply-src", endpoint.address, "--reply-port-src", String(endpoint.port)],
+  ];
+}
+
+function failed(doing: string, stderr: string): Fault {
+  const message = stderr.trim().split("\n").at(-1) ?? "";
+  return new Fault("CONNTRACK_FAILED", `conntrack could not ${doing}: ${message === "" ? "no message" : message}`);
+}

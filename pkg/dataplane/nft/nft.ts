@@ -1,0 +1,38 @@
+import { Fault } from "../../fault/fault.ts";
+import type { ToolRunner } from "../../process/process.ts";
+import { nftFault, parseExpires } from "./nft-output.ts";
+
+/** The nft program: one call, one transaction. */
+export class Nft {
+  readonly #tools: ToolRunner;
+
+  constructor(tools: ToolRunner) {
+    this.#tools = tools;
+  }
+
+  /** Applies `text` as one transaction. `doing` completes "nft could not …". @throws Fault NFT_… */
+  async apply(text: string, doing: string, signal?: AbortSignal): Promise<void> {
+    await this.#run(["-f", "-"], text, doing, signal);
+  }
+
+  /** As apply(), but the kernel only checks. */
+  async check(text: string, doing: string, signal?: AbortSignal): Promise<void> {
+    await this.#run(["-c", "-f", "-"], text, doing, signal);
+  }
+
+  /** Remaining lifetime in ms of an element of a set with timeout; undefined when it is not there. */
+  async expires(table: string, set: string, key: string): Promise<number | undefined> {
+    const result = await this.#tools.run("nft", ["get", "element", "inet", table, set, `{ ${key} }`]);
+    if (result.exitCode === 0) return parseExpires(result.stdout);
+    const fault = nftFault(result.stderr, `read the idle clock of ${key}`);
+    if (fault.code === "NFT_NOT_FOUND") return undefined;
+    throw fault;
+  }
+
+  async #run(args: string[], input: string, doing: string, signal?: AbortSignal): Promise<void> {
+    const result = await this.#tools.run("nft", args, signal === undefined ? { input } : { input, signal });
+    if (result.exitCode === 0) return;
+    if (result.exitCode === null) throw new Fault("NFT_FAILED", `nft could not ${doing}: it was killed`);
+    throw nftFault(result.stderr, doing);
+  }
+}

@@ -1,0 +1,321 @@
+/**
+ * Package target: one service that is started and stopped on demand.
+ *
+ * Owns the target's state, its handler, its group of the dataplane, and the decision when to drain. Must not know what
+ * a handler does, nor which frontends there are.
+ */
+import type { Clock } from "../clock/clock.ts";
+import type { TargetConfig } from "../config/types.ts";
+import type { Dataplane, Group } from "../dataplane/dataplane.ts";
+import { collected, Fault, hasCode, messageOf } from "../fault/fault.ts";
+import type { Log } from "../log/log.ts";
+import { Serial } from "../serial/serial.ts";
+import { Backoff } from "./backoff.ts";
+import type { TargetHandler } from "./handler.ts";
+import { IdleWatch } from "./idle-watch.ts";
+import { TARGET_TRANSITIONS, type TargetState } from "./state.ts";
+import { Wants } from "./wants.ts";
+
+export interface TargetOptions {
+  readonly config: TargetConfig;
+  readonly dataplane: Dataplane;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Makes the handler; `died` is to be called when the service ends by itself. */
+  readonly createHandler: (died: (reason: Fault) => void) => TargetHandler;
+}
+
+export class Target {
+  readonly config: TargetConfig;
+  /** Parties that want the target to stay up, such as a running `static:always` frontend. */
+  readonly wants: Wants;
+  readonly #options: TargetOptions;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #serial = new Serial();
+  readonly #backoff: Backoff;
+  readonly #handler: TargetHandler;
+  readonly #listeners = new Set<(state: TargetState) => void>();
+  #group: Group | undefined;
+  #state: TargetState = "inactive";
+  #lastError: { readonly message: string; readonly date: Date } | undefined;
+  /** Under way or waiting for its turn. */
+  #warming: Promise<void> | undefined;
+  #draining: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+  /** Ends a warm that is under way. */
+  #warmAbort = new AbortController();
+  /** Ends the idle watch of the present active period. */
+  #idleAbort = new AbortController();
+  /** Why the service ended by itself, since the last warm began. */
+  #death: Fault | undefined;
+
+  /** Does nothing; open() acquires. */
+  constructor(options: TargetOptions) {
+    this.config = options.config;
+    this.#options = options;
+    this.#clock = options.clock;
+    this.#log = options.log;
+    this.#backoff = new Backoff(options.clock);
+    this.wants = new Wants();
+    this.#handler = options.createHandler((reason) => {
+      this.#died(reason);
+    });
+  }
+
+  get name(): string {
+    return this.config.name;
+  }
+
+  get state(): TargetState {
+    return this.#state;
+  }
+
+  /** The last thing that went wrong, whatever came after it. */
+  get lastError(): { readonly message: string; readonly date: Date } | undefined {
+    return this.#lastError;
+  }
+
+  /** @throws Fault TARGET_CLOSED before open() and after close() */
+  get group(): Group {
+    if (this.#group === undefined) throw new Fault("TARGET_CLOSED", `the target "${this.name}" is not open`);
+    return this.#group;
+  }
+
+  /** Acquires the group. Called once, before anything else. @throws Fault of the dataplane */
+  async open(): Promise<void> {
+    this.#group = await this.#options.dataplane.createGroup({ name: this.name, endpoints: this.config.endpoints });
+  }
+
+  /** Calls `listener` after each change of state, until the returned function is called. */
+  onState(listener: (state: TargetState) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * Warms, or joins a warm under way. Does not heed the delay after a failure: a person asks.
+   * @throws Fault TARGET_CLOSED, or what the handler or dataplane failed with; the target is inactive then
+   */
+  warm(reason: string): Promise<void> {
+    this.#warming ??= this.#serial
+      .run(() => this.#warm(reason))
+      .finally(() => {
+        this.#warming = undefined;
+      });
+    return this.#warming;
+  }
+
+  /** As warm(), from a program: returns at once, and is ignored during the delay after a failure. */
+  signal(reason: string): void {
+    if (this.#state === "active" || this.#closing !== undefined || this.#warming !== undefined) return;
+    if (this.#backoff.remaining() > 0) return;
+    // the failure is logged and kept where it happens
+    this.warm(reason).catch(() => undefined);
+  }
+
+  async #warm(reason: string): Promise<void> {
+    if (this.#state === "active") return;
+    if (this.#isClosing()) throw new Fault("TARGET_CLOSED", `the target "${this.name}" is closed`);
+    this.#warmAbort = new AbortController();
+    this.#death = undefined;
+    this.#transition("inactive", "warming", { reason });
+    let started = false;
+    try {
+      await this.#handler.warm(this.#warmAbort.signal);
+      started = true;
+      this.#checkWarm();
+      await this.group.activate();
+      this.#checkWarm();
+    } catch (error) {
+      await this.#undoWarm(started);
+      const cause = this.#reasonOfDeath() ?? error;
+      const retryInMs = this.#isClosing() ? undefined : this.#backoff.failed();
+      this.#fail(cause);
+      this.#transition("warming", "inactive", { error: messageOf(cause), retry_in_ms: retryInMs });
+      throw cause;
+    }
+    this.#backoff.succeeded();
+    this.#transition("warming", "active", { reason });
+    this.#watchIdle();
+  }
+
+  #checkWarm(): void {
+    this.#warmAbort.signal.throwIfAborted();
+    const death = this.#reasonOfDeath();
+    if (death !== undefined) throw death;
+  }
+
+  // as functions, since what they read changes while the caller waits
+  #reasonOfDeath(): Fault | undefined {
+    return this.#death;
+  }
+
+  #isClosing(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  /** Never throws: what fails is logged, the failure of the warm itself is what counts. */
+  async #undoWarm(started: boolean): Promise<void> {
+    const steps = [
+      () => this.group.deactivate(),
+      ...(started && this.#reasonOfDeath() === undefined ? [() => this.#handler.drain()] : []),
+      () => this.group.cutFlows(),
+    ];
+    for (const step of steps) {
+      await step().catch((error: unknown) => {
+        this.#log.error("could not undo a failed start", { error: messageOf(error) });
+      });
+    }
+  }
+
+  /**
+   * Drains, or joins a drain under way.
+   * @throws Fault TARGET_WANTED (see `wants`), TARGET_CLOSED, or what the handler or dataplane failed with
+   */
+  drain(reason: string): Promise<void> {
+    const party = this.wants.first();
+    if (party !== undefined && this.#closing === undefined) {
+      const message = `"${this.name}" is wanted by the running frontend "${party}": stop that first (proxygwctl stop ${party})`;
+      return Promise.reject(new Fault("TARGET_WANTED", message));
+    }
+    this.#draining ??= this.#serial
+      .run(() => this.#drain(reason))
+      .finally(() => {
+        this.#draining = undefined;
+      });
+    return this.#draining;
+  }
+
+  /** `idleAt`: it was idle at that moment of the clock; called off when there turn out to be packets or flows since. */
+  async #drain(reason: string, idleAt?: number): Promise<void> {
+    if (this.#state === "closed" || this.#state === "inactive") return;
+    this.#idleAbort.abort();
+    this.#transition("active", "draining", { reason });
+    try {
+      await this.group.deactivate();
+      if (idleAt !== undefined && (await this.#busySince(idleAt))) {
+        await this.group.activate();
+        this.#transition("draining", "active", { reason: "traffic came while draining" });
+        this.#watchIdle();
+        return;
+      }
+    } catch (error) {
+      // stopping the service is what was asked for, and clients are not worse off by it
+      this.#log.error("could not take the target out of the packet path before stopping it", { error: messageOf(error) });
+    }
+    const failures: unknown[] = [];
+    for (const step of [() => this.#handler.drain(), () => this.group.cutFlows()]) {
+      await step().catch((error: unknown) => failures.push(error));
+    }
+    if (this.#death === undefined) this.#backoff.reset();
+    const failure = collected(failures, "");
+    if (failure !== undefined) this.#fail(failure);
+    this.#transition("draining", "inactive", { reason, error: failure === undefined ? undefined : messageOf(failure) });
+    if (failure !== undefined) throw failure as Error;
+  }
+
+  /** Whether a packet came after `moment`, or a flow is alive, now that no new flow can begin. */
+  async #busySince(moment: number): Promise<boolean> {
+    const quietFor = await this.group.quietFor();
+    if (quietFor !== undefined && this.#clock.now() - quietFor > moment) return true;
+    return (await this.group.flows()).count > 0;
+  }
+
+  #watchIdle(): void {
+    const abort = new AbortController();
+    this.#idleAbort = abort;
+    const watch = new IdleWatch({
+      group: this.group,
+      idleTimeoutMs: this.config.idleTimeoutMs,
+      clock: this.#clock,
+      log: this.#log,
+    });
+    this.#drainWhenIdle(watch, abort.signal).catch((error: unknown) => {
+      if (!abort.signal.aborted) this.#log.error("could not drain the idle target", { error: messageOf(error) });
+    });
+  }
+
+  async #drainWhenIdle(watch: IdleWatch, signal: AbortSignal): Promise<void> {
+    let idleAt: number;
+    do {
+      await this.wants.none(signal);
+      idleAt = await watch.idle(signal);
+    } while (this.wants.first() !== undefined);
+    await this.#serial.run(async () => {
+      if (signal.aborted || this.#state !== "active" || this.wants.first() !== undefined) return;
+      await this.#drain(`idle for ${String(this.config.idleTimeoutMs)} ms`, idleAt);
+    });
+  }
+
+  /** Called by the handler at any time. */
+  #died(reason: Fault): void {
+    if (this.#state !== "warming" && this.#state !== "active") return;
+    this.#death = reason;
+    if (this.#state === "warming") {
+      this.#warmAbort.abort(reason);
+      return;
+    }
+    this.#idleAbort.abort();
+    const retryInMs = this.#backoff.failed();
+    this.#fail(reason);
+    // before the state tells anyone: whoever warms now gets in line behind it
+    void this.#serial.run(() => this.#cutOff());
+    this.#transition("active", "inactive", { error: messageOf(reason), retry_in_ms: retryInMs });
+  }
+
+  /** Takes a target that died out of the packet path. */
+  async #cutOff(): Promise<void> {
+    for (const step of [() => this.group.deactivate(), () => this.group.cutFlows()]) {
+      await step().catch((error: unknown) => {
+        this.#log.error("could not take the ended target out of the packet path", { error: messageOf(error) });
+      });
+    }
+  }
+
+  /** Drains if need be and releases everything. Idempotent. @throws AggregateError of what failed; it is closed all the same */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#warmAbort.abort(new Fault("TARGET_CLOSED", `the target "${this.name}" is being closed`));
+    this.#idleAbort.abort();
+    const failures: unknown[] = [];
+    await this.#serial.run(async () => {
+      const steps = [() => this.#drain("closing"), () => this.#handler.close(), () => this.#group?.close() ?? Promise.resolve()];
+      for (const step of steps) {
+        await step().catch((error: unknown) => {
+          if (!hasCode(error, "TARGET_CLOSED")) failures.push(error);
+        });
+      }
+      this.#transition("inactive", "closed", { reason: "closing" });
+      this.#listeners.clear();
+    });
+    const failure = collected(failures, `the target "${this.name}" could not be closed cleanly`);
+    if (failure !== undefined) throw failure as Error;
+  }
+
+  #fail(error: unknown): void {
+    if (hasCode(error, "TARGET_CLOSED")) return;
+    this.#lastError = { message: messageOf(error), date: this.#clock.date() };
+  }
+
+  /** The only place that assigns the state. */
+  #transition(from: TargetState, to: TargetState, fields: Record<string, unknown>): void {
+    if (this.#state !== from || !TARGET_TRANSITIONS[from].includes(to)) {
+      throw new Fault("STATE_ILLEGAL", `target "${this.name}": ${this.#state} cannot become ${to}`);
+    }
+    this.#state = to;
+    const level = fields["error"] === undefined ? "info" : "error";
+    this.#log[level]("target state", { from, to, ...fields });
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(to);
+      } catch (error) {
+        this.#log.error("a listener of the target's state failed", { error: messageOf(error) });
+      }
+    }
+  }
+}
