@@ -1,0 +1,40 @@
+import type { Fault } from "../fault/fault.ts";
+import type { TargetHandler } from "./handler.ts";
+
+/** A target handler that does as a test says, and notes what it was asked. */
+export class ScriptedHandler implements TargetHandler {
+  readonly calls: string[] = [];
+  warmFailure: Error | undefined;
+  drainFailure: Error | undefined;
+  /** When set, warm() waits for it (or for its signal). */
+  warmGate: Promise<void> | undefined;
+  drainGate: Promise<void> | undefined;
+  /** Set by whoever makes the target. */
+  died: (reason: Fault) => void = () => undefined;
+
+  async warm(signal: AbortSignal): Promise<void> {
+    this.calls.push("warm");
+    await Promise.race([this.warmGate, aborted(signal)]);
+    signal.throwIfAborted();
+    if (this.warmFailure !== undefined) throw this.warmFailure;
+  }
+
+  async drain(): Promise<void> {
+    this.calls.push("drain");
+    await this.drainGate;
+    if (this.drainFailure !== undefined) throw this.drainFailure;
+  }
+
+  close(): Promise<void> {
+    this.calls.push("close");
+    return Promise.resolve();
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    signal.addEventListener("abort", () => {
+      resolve();
+    });
+  });
+}
