@@ -1,0 +1,71 @@
+/** Which room may know which: imports go one way (see ARCHITECTURE.md). */
+const layer = (name, from, allowed) => ({
+  name,
+  severity: "error",
+  from: { path: from, pathNot: "\\.test\\.ts$" },
+  to: { path: "^(cmd|pkg|plugin)/", pathNot: allowed },
+});
+
+/** Packages that know no other package but each other, downwards. */
+const BASE = ["^pkg/(fault|clock|log|value|serial|version|process)/"];
+const TYPES = "^pkg/config/types\\.ts$";
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    { name: "no-circles", severity: "error", from: {}, to: { circular: true, dependencyTypesNot: ["type-only"] } },
+    { name: "everything-resolves", severity: "error", from: {}, to: { dependencyTypes: ["npm-no-pkg", "unknown", "undetermined"] } },
+    {
+      name: "shipped-code-uses-shipped-packages",
+      severity: "error",
+      from: { path: "^(cmd|pkg|plugin)/", pathNot: ["\\.test\\.ts$", "contract\\.ts$", "^cmd/generate/"] },
+      to: { dependencyTypes: ["npm-dev"], dependencyTypesNot: ["type-only"], pathNot: "json-schema-to-ts" },
+    },
+    layer("fault-knows-nothing", "^pkg/fault/", "^pkg/fault/"),
+    layer("base-knows-base", "^pkg/(clock|value|serial|version)/", BASE),
+    layer("log", "^pkg/log/", [...BASE, TYPES]),
+    layer("process", "^pkg/process/", BASE),
+    layer("notify", "^pkg/notify/", [...BASE, "^pkg/notify/"]),
+    layer("netlink", "^pkg/netlink/", [...BASE, "^pkg/netlink/"]),
+    layer("ctl", "^pkg/ctl/", [...BASE, "^pkg/ctl/"]),
+    layer("dataplane", "^pkg/dataplane/", [...BASE, TYPES, "^pkg/dataplane/", "^pkg/netlink/"]),
+    layer("target", "^pkg/target/", [...BASE, TYPES, "^pkg/target/", "^pkg/dataplane/dataplane\\.ts$"]),
+    layer("frontend", "^pkg/frontend/", [...BASE, TYPES, "^pkg/frontend/", "^pkg/target/", "^pkg/dataplane/dataplane\\.ts$"]),
+    layer("plugin-contract", "^pkg/plugin/", [...BASE, TYPES, "^pkg/plugin/", "^pkg/(target|frontend)/(handler|state)\\.ts$"]),
+    layer("config", "^pkg/config/", [...BASE, "^pkg/config/", "^pkg/plugin/", "^pkg/dataplane/dataplane\\.ts$"]),
+    layer("engine", "^pkg/engine/", [...BASE, TYPES, "^pkg/(engine|target|frontend|plugin)/", "^pkg/dataplane/dataplane\\.ts$"]),
+    {
+      name: "plugins-know-their-contract-only",
+      severity: "error",
+      from: { path: "^plugin/([^/]+)/", pathNot: "\\.test\\.ts$" },
+      to: {
+        path: "^(cmd|pkg|plugin)/",
+        pathNot: [...BASE, TYPES, "^plugin/$1/", "^pkg/plugin/", "^pkg/ctl/", "^pkg/(target|frontend)/(handler|state)\\.ts$"],
+      },
+    },
+    {
+      name: "only-the-daemon-constructs-the-nft-driver",
+      severity: "error",
+      from: { path: "^(cmd|pkg|plugin)/", pathNot: ["^cmd/proxygw/", "^pkg/dataplane/nft/"] },
+      to: { path: "^pkg/dataplane/nft/" },
+    },
+    {
+      name: "only-netlink-touches-ffi",
+      severity: "error",
+      from: { path: "^(cmd|pkg|plugin)/", pathNot: "^pkg/netlink/" },
+      to: { path: "koffi" },
+    },
+    {
+      name: "only-the-runner-spawns",
+      severity: "error",
+      from: { path: "^(cmd|pkg|plugin)/", pathNot: ["^pkg/process/runner\\.ts$", "\\.test\\.ts$", "^cmd/generate/"] },
+      to: { path: "(^|/)(execa|child_process)(/|$)" },
+    },
+  ],
+  options: {
+    tsConfig: { fileName: "tsconfig.json" },
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: "node_modules" },
+    enhancedResolveOptions: { exportsFields: ["exports"], conditionNames: ["import", "require", "node", "default"] },
+  },
+};

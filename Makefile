@@ -1,0 +1,50 @@
+# What people type. Everything but `clean` first sees to node_modules (npm ci) and, where it needs them, to the
+# programs of the system (apt-get, when root).
+.PHONY: all proxygw proxygwctl generate check test demo clean
+
+all: proxygw proxygwctl
+
+SOURCES := $(shell find cmd pkg plugin -name '*.ts' -not -name '*.test.ts' 2>/dev/null)
+VERSION := $(shell sed -n 's/^  "version": "\(.*\)",/\1/p' package.json)
+
+# One file each. Native packages stay outside: they are loaded from node_modules, and only when needed.
+BUNDLE := node_modules/.bin/esbuild --bundle --platform=node --target=node20 --format=cjs --log-level=warning \
+	--external:koffi --external:unix-dgram --define:PROXYGW_VERSION='"$(VERSION)"' \
+	--define:process.env.CBOR_NATIVE_ACCELERATION_DISABLED='"true"' --banner:js='\#!/usr/bin/env node'
+
+proxygw: build/proxygw
+proxygwctl: build/proxygwctl
+
+build/%: cmd/%/main.ts $(SOURCES) package.json Makefile node_modules/.package-lock.json
+	@mkdir -p build
+	@echo '{ "type": "commonjs" }' > build/package.json
+	$(BUNDLE) $< --outfile=$@
+	@chmod 755 $@
+
+node_modules/.package-lock.json: package.json package-lock.json
+	@sh test/setup/node.sh
+	npm ci --no-audit --no-fund
+	@touch $@
+
+# plugin.yaml and the schemas in TypeScript -> cmd/proxygw/plugins.gen.ts and configs/*.schema.json
+generate: node_modules/.package-lock.json
+	node_modules/.bin/tsx cmd/generate/main.ts
+
+check: node_modules/.package-lock.json
+	node_modules/.bin/tsx cmd/generate/main.ts --check
+	node_modules/.bin/tsc -p .
+	node_modules/.bin/eslint .
+	node_modules/.bin/prettier --check --log-level warn .
+	node_modules/.bin/depcruise --config .dependency-cruiser.cjs cmd pkg plugin
+	node_modules/.bin/knip
+
+test: all
+	@sh test/setup/programs.sh nft conntrack iptables ip unshare curl nc python3 dig
+	@sh test/run.sh
+
+demo: all
+	@sh test/setup/programs.sh nft conntrack ip unshare curl python3
+	@bash test/demo/demo.sh
+
+clean:
+	rm -rf build

@@ -1,0 +1,112 @@
+/** One run of the daemon, from a valid configuration to the end. */
+import { mkdir, readFile } from "node:fs/promises";
+import { networkInterfaces } from "node:os";
+import { systemClock } from "../../pkg/clock/clock.ts";
+import { needsOf } from "../../pkg/config/needs.ts";
+import type { Config } from "../../pkg/config/types.ts";
+import { NftDataplane } from "../../pkg/dataplane/nft/driver.ts";
+import { Engine } from "../../pkg/engine/engine.ts";
+import { Fault } from "../../pkg/fault/fault.ts";
+import { createLogger } from "../../pkg/log/logger.ts";
+import { createNotifier } from "../../pkg/notify/notify.ts";
+import { Registry } from "../../pkg/plugin/registry.ts";
+import { systemCommands, systemTools } from "../../pkg/process/runner.ts";
+import { version } from "../../pkg/version/version.ts";
+import { registrations } from "./plugins.gen.ts";
+
+/** How often systemd's status line is brought up to date, if it changed. */
+const STATUS_MS = 5000;
+
+/** Resolves after a clean stop. @throws what kept it from starting, or from stopping cleanly */
+export async function runDaemon(config: Config): Promise<void> {
+  const logger = createLogger(config.log);
+  const stop = stopSignal();
+  const onHangUp = (): void => {
+    logger.reopen();
+    logger.info("log reopened");
+  };
+  process.on("SIGHUP", onHangUp);
+  const notifier = createNotifier(process.env, logger);
+  try {
+    const begun = systemClock.now();
+    await makeRuntimeDirectory(config.runtimeDir);
+    const engine = new Engine({
+      config,
+      needs: needsOf(config, isLocal),
+      registry: new Registry(registrations),
+      dataplane: new NftDataplane({
+        config: config.dataplane,
+        runtimeDir: config.runtimeDir,
+        tools: systemTools(),
+        host: { platform: process.platform, processStatus: () => readFile("/proc/self/status", "utf8") },
+        log: logger,
+      }),
+      clock: systemClock,
+      log: logger,
+      commands: systemCommands(),
+    });
+    try {
+      await engine.start(stop);
+    } catch (error) {
+      // asked to stop while starting: everything is released, and that is what was asked for
+      if (stop.aborted && error === stop.reason) return;
+      throw error;
+    }
+    logger.info("ready", { version, targets: config.targets.length, frontends: config.frontends.length, took_ms: Math.round(systemClock.now() - begun) });
+    notifier.ready(statusLine(engine));
+    await untilStopped(stop, () => {
+      notifier.status(statusLine(engine));
+    });
+    logger.info("stopping", { reason: stopReason(stop) });
+    notifier.stopping();
+    await engine.close();
+    logger.info("stopped");
+  } finally {
+    process.off("SIGHUP", onHangUp);
+    notifier.close();
+    await logger.close();
+  }
+}
+
+/** Aborts at the first SIGTERM or SIGINT; the second ends the process at once. */
+function stopSignal(): AbortSignal {
+  const abort = new AbortController();
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    process.once(signal, () => {
+      abort.abort(new Fault("STOPPED", signal));
+    });
+  }
+  return abort.signal;
+}
+
+function stopReason(stop: AbortSignal): string {
+  return stop.reason instanceof Fault ? stop.reason.message : "";
+}
+
+async function untilStopped(stop: AbortSignal, each: () => void): Promise<void> {
+  while (!stop.aborted) {
+    await systemClock.sleep(STATUS_MS, stop).catch(() => undefined);
+    each();
+  }
+}
+
+async function makeRuntimeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o755 });
+  } catch (error) {
+    throw new Fault("RUNTIME_DIR_UNUSABLE", `the runtime directory ${path} cannot be made (runtime_dir in the configuration)`, { cause: error });
+  }
+}
+
+/** Whether this machine has `address` now. */
+function isLocal(address: string): boolean {
+  if (address.startsWith("127.") || address === "::1") return true;
+  return Object.values(networkInterfaces()).some((infos) => infos?.some((info) => info.address === address));
+}
+
+function statusLine(engine: Engine): string {
+  const { targets = [], frontends = [] } = engine.status();
+  const active = targets.filter(({ state }) => state === "active").length;
+  const running = frontends.filter(({ state }) => state === "running").length;
+  return `${active} of ${targets.length} targets active, ${running} of ${frontends.length} frontends running`;
+}

@@ -1,0 +1,48 @@
+/** The daemon: reads its command line, wires the packages together, and ends with an exit status. */
+import { Command } from "commander";
+import { ConfigError } from "../../pkg/config/config-error.ts";
+import { loadConfig } from "../../pkg/config/load.ts";
+import { messageOf } from "../../pkg/fault/fault.ts";
+import { Registry } from "../../pkg/plugin/registry.ts";
+import { version } from "../../pkg/version/version.ts";
+import { runDaemon } from "./daemon.ts";
+import { registrations } from "./plugins.gen.ts";
+
+const DEFAULT_CONFIG = "/etc/proxygw.yaml";
+
+/** Exit statuses: 0 ended in order, 1 could not run, 2 wrong configuration or command line; nothing was touched then. */
+const FAILED = 1;
+const MISUSED = 2;
+
+const CONFIG_OPTION = ["--config <file>", "configuration file", DEFAULT_CONFIG] as const;
+
+const program = new Command("proxygw")
+  .description("Starts services on demand and routes TCP and UDP traffic to them with nftables.")
+  .version(version)
+  .option(...CONFIG_OPTION)
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : MISUSED))
+  .action(async (options: { config: string }) => {
+    await runDaemon(await loadConfig(options.config, new Registry(registrations)));
+  });
+
+program
+  .command("check")
+  .description("validate the configuration and exit; touches nothing")
+  .option(...CONFIG_OPTION)
+  .action(async (_options: unknown, command: Command) => {
+    const { config } = command.optsWithGlobals<{ config: string }>();
+    const { targets, frontends } = await loadConfig(config, new Registry(registrations));
+    process.stdout.write(`${config}: valid (${targets.length} targets, ${frontends.length} frontends)\n`);
+  });
+
+program.parseAsync().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    if (error instanceof ConfigError) {
+      process.stderr.write(`${error.format()}\n`);
+      process.exit(MISUSED);
+    }
+    process.stderr.write(`proxygw: ${messageOf(error)}\n`);
+    process.exit(FAILED);
+  },
+);
