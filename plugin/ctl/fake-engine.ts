@@ -1,0 +1,51 @@
+import { FakeClock } from "../../pkg/clock/fake-clock.ts";
+import { Fault } from "../../pkg/fault/fault.ts";
+import { collectingLog } from "../../pkg/log/collecting-log.ts";
+import type { EngineApi, Status } from "../../pkg/plugin/plugin.ts";
+
+/** An engine that records its calls. Operations on "slow" wait until a test lets them go; "unknown" does not exist. */
+export class FakeEngine implements EngineApi {
+  readonly log = collectingLog();
+  readonly clock = new FakeClock();
+  readonly calls: string[] = [];
+  current: Status = { closed: false };
+  #waiting: (() => void)[] = [];
+
+  /** Operations that wait. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  letGo(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const go of waiting) go();
+  }
+
+  status(): Status {
+    this.calls.push("status");
+    return this.current;
+  }
+
+  warmTarget(name: string, reason: string): Promise<void> {
+    return this.#operation(`warm ${name}: ${reason}`, "TARGET_UNKNOWN", name);
+  }
+
+  drainTarget(name: string, reason: string): Promise<void> {
+    return this.#operation(`drain ${name}: ${reason}`, "TARGET_UNKNOWN", name);
+  }
+
+  startFrontend(name: string): Promise<void> {
+    return this.#operation(`start ${name}`, "FRONTEND_UNKNOWN", name);
+  }
+
+  stopFrontend(name: string): Promise<void> {
+    return this.#operation(`stop ${name}`, "FRONTEND_UNKNOWN", name);
+  }
+
+  async #operation(call: string, code: string, name: string): Promise<void> {
+    this.calls.push(call);
+    if (name.startsWith("unknown")) throw new Fault(code, `there is no "${name}"`);
+    if (name === "slow") await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+}

@@ -1,0 +1,75 @@
+import { createServer, type Server, type Socket } from "node:net";
+import type { Codec } from "../../pkg/ctl/codec.ts";
+import { Fault } from "../../pkg/fault/fault.ts";
+import type { EngineApi } from "../../pkg/plugin/plugin.ts";
+import { errorResponse } from "./answer.ts";
+import { Connection } from "./connection.ts";
+import { listenAt, removeSocketFile, type SocketFile } from "./socket-file.ts";
+
+export const MAX_CONNECTIONS = 256;
+
+export interface CtlServerOptions {
+  readonly path: string;
+  /** Group of the socket file; undefined: the daemon's own. */
+  readonly gid: number | undefined;
+  readonly codec: Codec;
+  readonly engine: EngineApi;
+}
+
+/** Accepts clients on the control socket. */
+export class CtlServer {
+  readonly #options: CtlServerOptions;
+  readonly #connections = new Set<Connection>();
+  #server: Server | undefined;
+  #file: SocketFile | undefined;
+
+  constructor(options: CtlServerOptions) {
+    this.#options = options;
+  }
+
+  /** @throws Fault CTL_SOCKET_IN_USE, CTL_SOCKET_FAILED; nothing is left behind then */
+  async start(): Promise<void> {
+    const { path, gid, codec, engine } = this.#options;
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
+      this.#accept(socket);
+    });
+    this.#file = await listenAt(server, path, gid);
+    this.#server = server;
+    server.on("error", (error) => {
+      engine.log.warn("control socket", { error: error.message });
+    });
+    engine.log.info("control socket open", { socket: path, codec: codec.name });
+  }
+
+  /** Removes the socket file if it is still ours, and closes all connections. Idempotent. */
+  async close(): Promise<void> {
+    const file = this.#file;
+    const server = this.#server;
+    this.#file = this.#server = undefined;
+    if (file !== undefined) await removeSocketFile(file);
+    server?.close();
+    await Promise.all([...this.#connections].map((connection) => connection.close()));
+  }
+
+  #accept(socket: Socket): void {
+    const { codec, engine } = this.#options;
+    if (this.#connections.size >= MAX_CONNECTIONS) {
+      engine.log.debug("control connection refused", { error: "too many connections", limit: MAX_CONNECTIONS });
+      refuse(
+        socket,
+        errorResponse(codec, 0, new Fault("CTL_BUSY", `the daemon has ${MAX_CONNECTIONS} control connections already`)),
+      );
+      return;
+    }
+    const connection = new Connection(socket, codec, engine);
+    this.#connections.add(connection);
+    connection.start(() => this.#connections.delete(connection));
+  }
+}
+
+/** At once, without lingering: these are not counted, so none may stay. */
+function refuse(socket: Socket, response: Uint8Array): void {
+  socket.on("error", () => undefined);
+  socket.write(response);
+  socket.destroySoon();
+}

@@ -1,0 +1,113 @@
+import type { Stats } from "node:fs";
+import { chmod, lchown, lstat, mkdtemp, rename, rm, unlink } from "node:fs/promises";
+import { connect, type Server } from "node:net";
+import { dirname } from "node:path";
+import { Fault, hasCode } from "../../pkg/fault/fault.ts";
+
+/** sun_path holds 107 bytes and a zero; the socket is bound under a name that is nine longer, see below. */
+const LONGEST_PATH = 107 - ".XXXXXX/s".length;
+
+/** A socket file that is ours as long as the inode is the same. */
+export interface SocketFile {
+  readonly path: string;
+  readonly device: number;
+  readonly inode: number;
+}
+
+/**
+ * Makes `server` listen at `path`, mode 0660, group `gid` if given. A file left by a dead daemon is replaced.
+ *
+ * The socket is bound in a private directory (0700), given its owner and mode there, and then renamed into place: at no
+ * moment can anybody connect who may not, whatever the umask, and a stale file is replaced atomically. It also keeps
+ * libuv, which unlinks the name that it bound when the server closes, away from `path`, where by then another daemon's
+ * socket may be.
+ * @throws Fault CTL_SOCKET_IN_USE, CTL_SOCKET_FAILED; nothing is left behind, and the server does not listen
+ */
+export async function listenAt(server: Server, path: string, gid: number | undefined): Promise<SocketFile> {
+  const length = Buffer.byteLength(path);
+  if (length > LONGEST_PATH) {
+    throw failed(path, `the path is ${length} bytes long, and a socket's can be ${LONGEST_PATH} at most`);
+  }
+  const stale = await examine(path);
+  const directory = await mkdtemp(`${path}.`).catch((error: unknown) => {
+    if (!hasCode(error, "ENOENT")) throw failed(path, undefined, error);
+    throw failed(path, `the directory ${dirname(path)} does not exist; create it, or choose another place for the socket`);
+  });
+  try {
+    const bound = `${directory}/s`;
+    await listen(server, bound);
+    if (gid !== undefined) await lchown(bound, -1, gid);
+    await chmod(bound, 0o660);
+    const { dev: device, ino: inode } = await lstat(bound);
+    if ((await lstatIfAny(path))?.ino !== stale?.ino) throw inUse(path, "it appeared just now");
+    await rename(bound, path);
+    return { path, device, inode };
+  } catch (error) {
+    server.close();
+    throw error instanceof Fault ? error : failed(path, undefined, error);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** Removes the file, unless somebody else's is there by now. */
+export async function removeSocketFile(file: SocketFile): Promise<void> {
+  const there = await lstatIfAny(file.path);
+  if (there?.ino === file.inode && there.dev === file.device) await unlink(file.path);
+}
+
+/** What may be replaced at `path`: nothing, or a socket on which nobody listens. */
+async function examine(path: string): Promise<Stats | undefined> {
+  const there = await lstatIfAny(path);
+  if (there === undefined) return undefined;
+  if (!there.isSocket()) {
+    const what = there.isDirectory() ? "directory" : there.isSymbolicLink() ? "symbolic link" : "file";
+    throw inUse(path, `it is a ${what} and not a socket; remove it, or choose another place for the socket`);
+  }
+  const error = await connectError(path);
+  if (hasCode(error, "ECONNREFUSED") || hasCode(error, "ENOENT")) return there;
+  // EAGAIN: somebody listens, whose backlog is full
+  if (error === undefined || hasCode(error, "EAGAIN")) {
+    throw inUse(path, "a process listens on it; if that is another proxygw, stop it, or give each a socket of its own");
+  }
+  throw inUse(path, "whether a process uses it cannot be found out", error);
+}
+
+function connectError(path: string): Promise<Error | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once("error", resolve);
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(undefined);
+    });
+  });
+}
+
+function listen(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(path, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
+
+async function lstatIfAny(path: string): Promise<Stats | undefined> {
+  try {
+    return await lstat(path);
+  } catch (error) {
+    if (hasCode(error, "ENOENT")) return undefined;
+    throw failed(path, undefined, error);
+  }
+}
+
+function inUse(path: string, why: string, cause?: unknown): Fault {
+  return new Fault("CTL_SOCKET_IN_USE", `the control socket ${path} cannot be opened: ${why}`, { cause });
+}
+
+function failed(path: string, why?: string, cause?: unknown): Fault {
+  const reason = why === undefined ? "" : `: ${why}`;
+  return new Fault("CTL_SOCKET_FAILED", `the control socket ${path} cannot be opened${reason}`, { cause });
+}
