@@ -1,0 +1,269 @@
+import { once } from "node:events";
+import { mkdtemp, rename, rm } from "node:fs/promises";
+import { createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { FakeClock, settle } from "../../pkg/clock/fake-clock.ts";
+import { codecOf } from "../../pkg/ctl/codecs.ts";
+import { CODECS, type CodecName, type Packet, parsePacket } from "../../pkg/ctl/packet.ts";
+import { PacketReader } from "../../pkg/ctl/reader.ts";
+import { Fault } from "../../pkg/fault/fault.ts";
+import { run } from "./cli.ts";
+
+interface Daemon extends AsyncDisposable {
+  readonly socket: string;
+  readonly requests: Packet[];
+}
+
+type Behaviour = (request: Packet, socket: Socket) => Packet | Buffer | undefined;
+
+/** A daemon that answers as the test says; undefined: not at all. */
+async function daemon(codec: CodecName, behave: Behaviour): Promise<Daemon> {
+  const directory = await mkdtemp(join(tmpdir(), "proxygwctl-"));
+  const path = join(directory, "sock");
+  const requests: Packet[] = [];
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    const reader = new PacketReader(codecOf(codec), 1000);
+    socket.on("error", () => undefined);
+    socket.on("data", (chunk) => {
+      let answer: Packet | Buffer | undefined;
+      try {
+        reader.write(chunk);
+        const raw = reader.read();
+        if (raw === undefined) return;
+        const request = parsePacket(raw);
+        requests.push(request);
+        answer = behave(request, socket);
+      } catch (error) {
+        answer = { id: 0, method: 1, body: { msg: (error as Fault).message } };
+      }
+      if (answer !== undefined) socket.write(Buffer.isBuffer(answer) ? answer : codecOf(codec).encode(answer));
+    });
+  });
+  server.listen(path);
+  await once(server, "listening");
+  return {
+    socket: path,
+    requests,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, "close");
+      await rm(directory, { recursive: true });
+    },
+  };
+}
+
+interface Outcome {
+  readonly status: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+interface Options {
+  readonly socket?: string;
+  readonly codec?: CodecName;
+  readonly clock?: FakeClock;
+  readonly interrupt?: AbortSignal;
+  readonly configs?: string[];
+}
+
+async function ctl(args: string, options: Options = {}): Promise<Outcome> {
+  let stdout = "";
+  let stderr = "";
+  const status = await run(args === "" ? [] : args.split(" "), {
+    stdout: (text) => (stdout += text),
+    stderr: (text) => (stderr += text),
+    clock: options.clock ?? new FakeClock(),
+    interrupt: options.interrupt ?? new AbortController().signal,
+    readConfig: (path) => {
+      options.configs?.push(path);
+      if (path === "bad.yaml") return Promise.reject(new Fault("CONFIG_INVALID", "bad.yaml: not a configuration"));
+      return Promise.resolve({ socket: options.socket ?? "/nowhere/sock", codec: options.codec ?? "json" });
+    },
+  });
+  return { status, stdout, stderr };
+}
+
+const done: Behaviour = ({ id, method }) => ({ id, method: method + 1, body: {} });
+
+describe.each(CODECS)("proxygwctl, %s", (codec) => {
+  it("prints the status", async () => {
+    const body = { closed: false, targets: [{ name: "a", endpoints: [] }] };
+    await using at = await daemon(codec, ({ id }) => ({ id, method: 3, body }));
+    const outcome = await ctl("status", { socket: at.socket, codec });
+    expect(outcome).toEqual({ status: 0, stdout: `${JSON.stringify(body, null, 2)}\n`, stderr: "" });
+    expect(at.requests).toEqual([{ id: 1, method: 2, body: {} }]);
+  });
+
+  it("prints a status far larger than a request may be", async () => {
+    const body = { closed: false, filler: "x".repeat(5_000_000) };
+    await using at = await daemon(codec, ({ id }) => ({ id, method: 3, body }));
+    expect(JSON.parse((await ctl("status", { socket: at.socket, codec })).stdout)).toEqual(body);
+  });
+
+  it.each([
+    ["warm", 8],
+    ["drain", 10],
+    ["start", 16],
+    ["stop", 18],
+  ])("%s NAME sends method %i, and is silent when it is done", async (command, method) => {
+    await using at = await daemon(codec, done);
+    expect(await ctl(`${command} backend`, { socket: at.socket, codec })).toEqual({ status: 0, stdout: "", stderr: "" });
+    expect(at.requests).toEqual([{ id: 1, method, body: { name: "backend" } }]);
+  });
+
+  it("says what the daemon says when it refuses", async () => {
+    await using at = await daemon(codec, ({ id }) => ({ id, method: 1, body: { msg: 'there is no target "x"' } }));
+    const outcome = await ctl("warm x", { socket: at.socket, codec });
+    expect(outcome).toEqual({ status: 1, stdout: "", stderr: 'proxygwctl: there is no target "x"\n' });
+  });
+
+  it("waits for its own answer and passes over other packets", async () => {
+    await using at = await daemon(codec, ({ id, method }) =>
+      Buffer.concat(
+        [
+          { id: 0, method: 32768, body: { name: "f" } },
+          { id: 9, method: 9 },
+          { id, method: method + 1, body: {} },
+        ].map((each) => codecOf(codec).encode(each)),
+      ),
+    );
+    expect(await ctl("warm x", { socket: at.socket, codec })).toMatchObject({ status: 0, stderr: "" });
+  });
+
+  it("says plainly that the daemon speaks the other codec", async () => {
+    const other = codec === "json" ? "cbor" : "json";
+    await using at = await daemon(other, done);
+    const outcome = await ctl("status", { socket: at.socket, codec });
+    expect(outcome.status).toBe(1);
+    expect(outcome.stderr).toBe(
+      `proxygwctl: the daemon speaks ${other} on ${at.socket}, but the configuration says ${codec}: ` +
+        `set plugins.ctl.codec to what the daemon was started with, or restart the daemon\n`,
+    );
+  });
+});
+
+describe("proxygwctl: a daemon that does not answer", () => {
+  it("there is no socket", async () => {
+    const outcome = await ctl("status", { socket: "/nowhere/sock" });
+    expect(outcome).toEqual({
+      status: 1,
+      stdout: "",
+      stderr: "proxygwctl: there is no socket /nowhere/sock: proxygw is not running, or it has another plugins.ctl.socket\n",
+    });
+  });
+
+  it("nobody listens", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "proxygwctl-"));
+    const path = join(directory, "sock");
+    const server = createServer().listen(`${path}.bound`);
+    await once(server, "listening");
+    await rename(`${path}.bound`, path);
+    server.close();
+    await once(server, "close");
+    const outcome = await ctl("status", { socket: path });
+    expect(outcome.status).toBe(1);
+    expect(outcome.stderr).toMatch(/^proxygwctl: nobody listens on .*: proxygw is not running/);
+    await rm(directory, { recursive: true });
+  });
+
+  it("status is given up after 5 s", async () => {
+    const clock = new FakeClock();
+    await using at = await daemon("json", () => undefined);
+    const outcome = ctl("status", { socket: at.socket, clock });
+    while (at.requests.length === 0) await settle();
+    await clock.advance(4999);
+    await clock.advance(1);
+    expect(await outcome).toEqual({ status: 1, stdout: "", stderr: "proxygwctl: no answer from the daemon within 5 s\n" });
+    expect(clock.sleeping).toBe(0);
+  });
+
+  it("warm and drain wait as long as it takes, until interrupted", async () => {
+    for (const command of ["warm", "drain"]) {
+      const clock = new FakeClock();
+      const interrupt = new AbortController();
+      await using at = await daemon("json", () => undefined);
+      const outcome = ctl(`${command} x`, { socket: at.socket, clock, interrupt: interrupt.signal });
+      while (at.requests.length === 0) await settle();
+      expect(clock.sleeping).toBe(0);
+      interrupt.abort();
+      expect(await outcome).toEqual({ status: 130, stdout: "", stderr: "" });
+    }
+  });
+
+  it.each<[string, Behaviour]>([
+    ["ends the stream", (_request, socket) => void socket.end()],
+    ["resets the connection", (_request, socket) => void socket.destroy()],
+    ["ends it within the answer", (_request, socket) => void socket.end('{"id":1,"met')],
+  ])("it %s", async (_what, behave) => {
+    await using at = await daemon("json", behave);
+    const outcome = await ctl("status", { socket: at.socket });
+    expect(outcome.status).toBe(1);
+    expect(outcome.stderr).toBe("proxygwctl: the daemon closed the connection before it answered; its log may say why\n");
+  });
+
+  it.each([
+    ["HTTP/1.1 400 Bad Request\r\n", "is not one of proxygw: expected a packet in JSON"],
+    ['{"id":1}', 'is not one of proxygw: the packet has no "method"'],
+    ['{"id":1,"method":9}', "the daemon answered method 2 with method 9: are both of the same version?"],
+    ['{"id":1,"method":1}', "the daemon refused, and gave no reason"],
+    ['{"id":0,"method":1,"body":{"msg":"too many"}}', "proxygwctl: too many\n"],
+  ])("it answers %s", async (answer, message) => {
+    await using at = await daemon("json", () => Buffer.from(answer));
+    const outcome = await ctl("status", { socket: at.socket });
+    expect(outcome.status).toBe(1);
+    expect(outcome.stderr).toContain(message);
+    expect(outcome.stderr.trimEnd()).not.toContain("\n");
+  });
+});
+
+describe("proxygwctl: usage", () => {
+  it.each(["", "nonsense", "warm", "warm a b", "status a", "--nonsense", "status --nonsense", "--config"])(
+    '"%s" is wrong usage: exit status 2',
+    async (args) => {
+      const outcome = await ctl(args);
+      expect(outcome.status).toBe(2);
+      expect(outcome.stdout).toBe("");
+      expect(outcome.stderr).toMatch(args === "" ? /^Usage: proxygwctl/ : /^proxygwctl: /);
+    },
+  );
+
+  it("suggests the command that was meant", async () => {
+    expect((await ctl("statsu")).stderr).toContain("(Did you mean status?)");
+  });
+
+  it("prints version and help", async () => {
+    expect(await ctl("--version")).toEqual({ status: 0, stdout: "0.0.0-dev\n", stderr: "" });
+    const { status, stdout } = await ctl("--help");
+    expect(status).toBe(0);
+    for (const text of [
+      "--config <file>",
+      "/etc/proxygw.yaml",
+      "status",
+      "warm",
+      "drain",
+      "start",
+      "stop",
+      "Exit status",
+      "130",
+    ]) {
+      expect(stdout).toContain(text);
+    }
+    expect((await ctl("warm --help")).stdout).toContain("name of the target");
+  });
+
+  it("takes the configuration file before or after the command, or the default", async () => {
+    const configs: string[] = [];
+    for (const args of ["status", "--config a.yaml status", "status --config=b.yaml"]) await ctl(args, { configs });
+    expect(configs).toEqual(["/etc/proxygw.yaml", "a.yaml", "b.yaml"]);
+  });
+
+  it("says what is wrong with the configuration file: exit status 1", async () => {
+    const outcome = await ctl("--config bad.yaml status");
+    expect(outcome).toEqual({ status: 1, stdout: "", stderr: "proxygwctl: bad.yaml: not a configuration\n" });
+  });
+});
