@@ -35,9 +35,11 @@ export interface ToolRunner {
 export interface CommandSpec {
   /** Program and its arguments. */
   readonly argv: readonly [string, ...string[]];
+  /** Default: the daemon's. */
   readonly cwd?: string;
-  /** The whole environment, or undefined for the daemon's own. */
+  /** Added to the daemon's environment, less the variables that systemd means for the daemon itself (NOTIFY_SOCKET and the like). */
   readonly env?: Readonly<Record<string, string>>;
+  /** With either of these, supplementary groups are dropped; a gid that is not given stays. */
   readonly uid?: number;
   readonly gid?: number;
   /** File that receives standard output and standard error, appended to: a pipe would end the command with the daemon. */
@@ -54,9 +56,9 @@ export interface Command {
   readonly pid: number;
   /** Resolves when the group's leader has ended; never rejects. */
   readonly exited: Promise<CommandExit>;
-  /** Signals the whole process group; false when there is none any more. Safe after the end. */
+  /** Signals the whole process group; false when there is none any more. Safe after the end: never reaches others. */
   signalGroup(signal: NodeJS.Signals): boolean;
-  /** True while any process of the group is left. */
+  /** True while any process of the group is left; one that has ended and only waits to be reaped (a zombie) is not. */
   groupAlive(): boolean;
 }
 

@@ -1,0 +1,184 @@
+/** The only file that spawns processes. */
+import { spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { closeSync, openSync, statSync } from "node:fs";
+import { execa } from "execa";
+import { Fault, hasCode } from "../fault/fault.ts";
+import { LineSplitter } from "./line-splitter.ts";
+import { ProcessGroup } from "./process-group.ts";
+import type { Command, CommandExit, CommandRunner, CommandSpec, ToolOptions, ToolResult, ToolRunner } from "./process.ts";
+
+const TOOL_TIMEOUT_MS = 10_000;
+/** Longer than any line that a tool means to write. */
+const TOOL_LINE_BYTES = 1024 * 1024;
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+export function systemTools(env: Environment = process.env): ToolRunner {
+  return { run: (file, args, options = {}) => runTool(env, file, args, options) };
+}
+
+async function runTool(env: Environment, file: string, args: readonly string[], options: ToolOptions): Promise<ToolResult> {
+  const { input, signal, timeoutMs = TOOL_TIMEOUT_MS, onLine } = options;
+  signal?.throwIfAborted();
+  const child = execa(file, args, {
+    env: { ...env, PATH: toolPath(env["PATH"]), LC_ALL: "C" },
+    extendEnv: false,
+    ...(input === undefined ? { stdin: "ignore" } : { input }),
+    timeout: timeoutMs,
+    killSignal: "SIGKILL",
+    ...(signal === undefined ? {} : { cancelSignal: signal }),
+    buffer: { stdout: onLine === undefined, stderr: true },
+    stripFinalNewline: false,
+    reject: false,
+  });
+  // a process that the tool left behind may hold its output open; the result of one that was killed must not wait for that
+  child.once("exit", (_exitCode, killedBy) => {
+    if (killedBy === null) return;
+    child.stdout.destroy();
+    child.stderr.destroy();
+  });
+  const lines = onLine === undefined ? undefined : handOver(child, onLine);
+  const result = await child;
+  if (lines?.error !== undefined) throw lines.error.thrown;
+  if (result.timedOut) throw new Fault("TOOL_TIMEOUT", `${file} did not end within ${timeoutMs} ms and was killed`);
+  if (result.isCanceled) throw signal?.reason;
+  if (result.exitCode === undefined && result.signal === undefined) throw toolFault(file, result);
+  return { exitCode: result.exitCode ?? null, stdout: onLine === undefined ? result.stdout : "", stderr: result.stderr };
+}
+
+interface HandOver {
+  /** What onLine threw; the tool is killed then. */
+  error?: { readonly thrown: unknown };
+}
+
+function handOver(child: ChildProcess, onLine: (line: string) => void): HandOver {
+  const state: HandOver = {};
+  const splitter = new LineSplitter(TOOL_LINE_BYTES, onLine);
+  const guarded = (step: () => void): void => {
+    if (state.error !== undefined) return;
+    try {
+      step();
+    } catch (thrown) {
+      state.error = { thrown };
+      child.kill("SIGKILL");
+    }
+  };
+  child.stdout?.on("data", (chunk: Buffer) => {
+    guarded(() => {
+      splitter.push(chunk);
+    });
+  });
+  child.stdout?.once("end", () => {
+    guarded(() => {
+      splitter.end();
+    });
+  });
+  return state;
+}
+
+/** nft and conntrack live in sbin, which a PATH set up for a person often lacks. */
+function toolPath(path = ""): string {
+  const folders = path.split(":").filter((folder) => folder !== "");
+  return [...new Set([...folders, "/usr/sbin", "/sbin", "/usr/bin", "/bin"])].join(":");
+}
+
+function toolFault(file: string, error: { readonly code?: string | undefined; readonly cause?: unknown }): Fault {
+  if (error.code === "ENOENT")
+    return new Fault("TOOL_MISSING", `there is no program "${file}"; is it installed?`, { cause: error.cause });
+  return new Fault("TOOL_FAILED", `${file} could not be run`, { cause: error.cause });
+}
+
+export function systemCommands(env: Environment = process.env): CommandRunner {
+  return { start: (spec) => startCommand(env, spec) };
+}
+
+async function startCommand(env: Environment, spec: CommandSpec): Promise<Command> {
+  checkDirectory(spec.cwd);
+  const output = openCommandOutput(spec.output);
+  try {
+    const child = spawnCommand(env, spec, output);
+    try {
+      await once(child, "spawn");
+    } catch (error) {
+      throw commandFault(spec, error);
+    }
+    return commandOf(child);
+  } finally {
+    closeSync(output);
+  }
+}
+
+function spawnCommand(env: Environment, spec: CommandSpec, output: number): ChildProcess {
+  const [file, ...args] = spec.argv;
+  try {
+    const child = spawn(file, args, {
+      env: { ...ownVariablesRemoved(env), ...spec.env },
+      ...(spec.cwd === undefined ? {} : { cwd: spec.cwd }),
+      ...(spec.uid === undefined ? {} : { uid: spec.uid }),
+      ...(spec.gid === undefined ? {} : { gid: spec.gid }),
+      // a session, and so a process group, of its own: neither a terminal's signals nor its hang-up reach it
+      detached: true,
+      stdio: ["ignore", output, output],
+    });
+    // the daemon may end without it
+    child.unref();
+    return child;
+  } catch (error) {
+    throw commandFault(spec, error);
+  }
+}
+
+function commandOf(child: ChildProcess): Command {
+  // it has one: it was spawned
+  const pid = child.pid ?? 0;
+  const group = new ProcessGroup(pid);
+  const exited = new Promise<CommandExit>((resolve) => {
+    child.once("exit", (exitCode, signal) => {
+      group.leaderReaped();
+      resolve({ exitCode, signal });
+    });
+  });
+  return { pid, exited, signalGroup: (signal) => group.signal(signal), groupAlive: () => group.alive() };
+}
+
+/** What systemd tells its service by, and no other process: sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3). */
+const OWN_VARIABLES = /^(?:NOTIFY_SOCKET|WATCHDOG_.*|LISTEN_.*)$/;
+
+function ownVariablesRemoved(env: Environment): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !OWN_VARIABLES.test(name)));
+}
+
+/** A missing directory and a missing program are the same error to spawn. */
+function checkDirectory(cwd: string | undefined): void {
+  if (cwd === undefined) return;
+  try {
+    if (statSync(cwd).isDirectory()) return;
+  } catch (error) {
+    const why = hasCode(error, "ENOENT") ? "does not exist" : "cannot be used";
+    throw new Fault("COMMAND_FAILED", `the command's working directory "${cwd}" ${why}`, { cause: error });
+  }
+  throw new Fault("COMMAND_FAILED", `the command's working directory "${cwd}" is not a directory`);
+}
+
+function openCommandOutput(path: string): number {
+  try {
+    return openSync(path, "a", 0o600);
+  } catch (error) {
+    throw new Fault("COMMAND_FAILED", `the file for the command's output, "${path}", cannot be opened`, { cause: error });
+  }
+}
+
+function commandFault(spec: CommandSpec, cause: unknown): Fault {
+  const [file] = spec.argv;
+  return new Fault("COMMAND_FAILED", `"${file}" could not be started: ${whyNotStarted(spec, cause)}`, { cause });
+}
+
+function whyNotStarted(spec: CommandSpec, error: unknown): string {
+  if (hasCode(error, "ENOENT")) return "there is no such program, or no such interpreter for it";
+  if (hasCode(error, "EACCES")) return "no permission to execute it or to enter its working directory";
+  if (hasCode(error, "EPERM"))
+    return `no permission to become user ${spec.uid ?? "-"} and group ${spec.gid ?? "-"}; run proxygw as root`;
+  return "the system refused";
+}
