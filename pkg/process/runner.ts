@@ -26,26 +26,34 @@ async function runTool(env: Environment, file: string, args: readonly string[], 
     env: { ...env, PATH: toolPath(env["PATH"]), LC_ALL: "C" },
     extendEnv: false,
     ...(input === undefined ? { stdin: "ignore" } : { input }),
-    timeout: timeoutMs,
-    killSignal: "SIGKILL",
-    ...(signal === undefined ? {} : { cancelSignal: signal }),
     buffer: { stdout: onLine === undefined, stderr: true },
     stripFinalNewline: false,
     reject: false,
   });
-  // a process that the tool left behind may hold its output open; the result of one that was killed must not wait for that
-  child.once("exit", (_exitCode, killedBy) => {
-    if (killedBy === null) return;
+  const end = (): void => {
+    child.kill("SIGKILL");
+    // a process that the tool left behind may hold its output open, and must not be waited for
     child.stdout.destroy();
     child.stderr.destroy();
-  });
-  const lines = onLine === undefined ? undefined : handOver(child, onLine);
-  const result = await child;
-  if (lines?.error !== undefined) throw lines.error.thrown;
-  if (result.timedOut) throw new Fault("TOOL_TIMEOUT", `${file} did not end within ${timeoutMs} ms and was killed`);
-  if (result.isCanceled) throw signal?.reason;
-  if (result.exitCode === undefined && result.signal === undefined) throw toolFault(file, result);
-  return { exitCode: result.exitCode ?? null, stdout: onLine === undefined ? result.stdout : "", stderr: result.stderr };
+  };
+  const deadline = new AbortController();
+  const timer = setTimeout(() => {
+    deadline.abort();
+    end();
+  }, timeoutMs);
+  signal?.addEventListener("abort", end, { once: true });
+  try {
+    const lines = onLine === undefined ? undefined : handOver(child, onLine, end);
+    const result = await child;
+    signal?.throwIfAborted();
+    if (deadline.signal.aborted) throw new Fault("TOOL_TIMEOUT", `${file} did not end within ${timeoutMs} ms and was killed`);
+    if (lines?.error !== undefined) throw lines.error.thrown;
+    if (result.exitCode === undefined && result.signal === undefined) throw toolFault(file, result);
+    return { exitCode: result.exitCode ?? null, stdout: onLine === undefined ? result.stdout : "", stderr: result.stderr };
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", end);
+  }
 }
 
 interface HandOver {
@@ -53,7 +61,7 @@ interface HandOver {
   error?: { readonly thrown: unknown };
 }
 
-function handOver(child: ChildProcess, onLine: (line: string) => void): HandOver {
+function handOver(child: ChildProcess, onLine: (line: string) => void, end: () => void): HandOver {
   const state: HandOver = {};
   const splitter = new LineSplitter(TOOL_LINE_BYTES, onLine);
   const guarded = (step: () => void): void => {
@@ -62,7 +70,7 @@ function handOver(child: ChildProcess, onLine: (line: string) => void): HandOver
       step();
     } catch (thrown) {
       state.error = { thrown };
-      child.kill("SIGKILL");
+      end();
     }
   };
   child.stdout?.on("data", (chunk: Buffer) => {
