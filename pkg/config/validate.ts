@@ -1,0 +1,55 @@
+import { Ajv } from "ajv";
+import type { ErrorObject, ValidateFunction } from "ajv";
+import { Fault, messageOf } from "../fault/fault.ts";
+import type { Schema } from "../plugin/plugin.ts";
+import { childOf, explain, pathOf, type Refusal } from "./schema-message.ts";
+import type { Path } from "./yaml-document.ts";
+
+const ajv = new Ajv({
+  allErrors: true,
+  strict: true,
+  allowUnionTypes: true,
+  useDefaults: true,
+  verbose: true,
+  addUsedSchema: false,
+});
+const compiled = new WeakMap<Schema, ValidateFunction>();
+
+/**
+ * Checks `value` against `schema`, fills in the schema's defaults and takes out what is refused, so that what is left
+ * conforms but for missing parts. `subject` names a value in messages, by its path within `value`.
+ * @throws Fault PLUGIN_SCHEMA_INVALID when `schema` isn't one; `owner` says whose it is
+ */
+export function validate(value: unknown, schema: Schema, subject: (path: Path) => string, owner = "schema"): Refusal[] {
+  const check = compile(schema, owner);
+  const box = { value };
+  if (check(value) || check.errors === null || check.errors === undefined) return [];
+  const refusals = explain(check.errors, subject, box.value);
+  for (const error of check.errors) takeOut(box, error);
+  return refusals;
+}
+
+function compile(schema: Schema, owner: string): ValidateFunction {
+  const known = compiled.get(schema);
+  if (known !== undefined) return known;
+  try {
+    const check = ajv.compile(schema);
+    compiled.set(schema, check);
+    return check;
+  } catch (error) {
+    throw new Fault("PLUGIN_SCHEMA_INVALID", `the ${owner} is not a JSON Schema that can be used: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+function takeOut(box: { value: unknown }, error: ErrorObject): void {
+  if (error.keyword === "required" || error.keyword === "if") return;
+  const path = [...pathOf(error, box.value)];
+  if (error.keyword === "additionalProperties") path.push((error.params as { additionalProperty: string }).additionalProperty);
+  const last = path.pop();
+  if (last === undefined) return;
+  const parent = path.reduce<unknown>(childOf, box.value);
+  if (Array.isArray(parent)) parent[Number(last)] = undefined;
+  else if (typeof parent === "object" && parent !== null) Reflect.deleteProperty(parent, last);
+}
