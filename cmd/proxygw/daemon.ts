@@ -30,6 +30,7 @@ export async function runDaemon(config: Config): Promise<void> {
   try {
     const begun = systemClock.now();
     await makeRuntimeDirectory(config.runtimeDir);
+    const tools = systemTools();
     const engine = new Engine({
       config,
       needs: needsOf(config, isLocal),
@@ -37,13 +38,15 @@ export async function runDaemon(config: Config): Promise<void> {
       dataplane: new NftDataplane({
         config: config.dataplane,
         runtimeDir: config.runtimeDir,
-        tools: systemTools(),
+        tools,
+        clock: systemClock,
         host: { platform: process.platform, processStatus: () => readFile("/proc/self/status", "utf8") },
         log: logger,
       }),
       clock: systemClock,
       log: logger,
       commands: systemCommands(),
+      tools,
     });
     try {
       await engine.start(stop);
@@ -52,7 +55,12 @@ export async function runDaemon(config: Config): Promise<void> {
       if (stop.aborted && error === stop.reason) return;
       throw error;
     }
-    logger.info("ready", { version, targets: config.targets.length, frontends: config.frontends.length, took_ms: Math.round(systemClock.now() - begun) });
+    logger.info("ready", {
+      version,
+      targets: config.targets.length,
+      frontends: config.frontends.length,
+      took_ms: Math.round(systemClock.now() - begun),
+    });
     notifier.ready(statusLine(engine));
     await untilStopped(stop, () => {
       notifier.status(statusLine(engine));
@@ -94,7 +102,9 @@ async function makeRuntimeDirectory(path: string): Promise<void> {
   try {
     await mkdir(path, { recursive: true, mode: 0o755 });
   } catch (error) {
-    throw new Fault("RUNTIME_DIR_UNUSABLE", `the runtime directory ${path} cannot be made (runtime_dir in the configuration)`, { cause: error });
+    throw new Fault("RUNTIME_DIR_UNUSABLE", `the runtime directory ${path} cannot be made (runtime_dir in the configuration)`, {
+      cause: error,
+    });
   }
 }
 
@@ -105,8 +115,6 @@ function isLocal(address: string): boolean {
 }
 
 function statusLine(engine: Engine): string {
-  const { targets = [], frontends = [] } = engine.status();
-  const active = targets.filter(({ state }) => state === "active").length;
-  const running = frontends.filter(({ state }) => state === "running").length;
-  return `${active} of ${targets.length} targets active, ${running} of ${frontends.length} frontends running`;
+  const { targets, active, frontends, running } = engine.summary();
+  return `${active} of ${targets} targets active, ${running} of ${frontends} frontends running`;
 }

@@ -2,13 +2,14 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { hasCode } from "../fault/fault.ts";
 import { type AddrPort, parseAddrPort } from "../value/addr-port.ts";
 import type { Protocol } from "../value/protocol.ts";
-import type { Dataplane, GroupSpec, MappingSpec } from "./dataplane.ts";
+import { parseCidr } from "../value/cidr.ts";
+import type { Dataplane, GroupSpec, HeldFlow, MappingSpec } from "./dataplane.ts";
 
 /** A started dataplane with somebody on either side of it. */
 export interface DataplaneHarness {
   readonly dataplane: Dataplane;
-  /** Begins a flow to `to` and keeps it open: text of the endpoint that answers, or undefined when none does. */
-  send(protocol: Protocol, to: AddrPort): Promise<string | undefined>;
+  /** Begins a flow to `to` and keeps it open: text of the endpoint that answers, or undefined when it is turned away. */
+  send(protocol: Protocol, to: AddrPort, from?: string): Promise<string | undefined>;
   /** A further packet on the flows begun by send(); those that are cut may not answer. */
   traffic(): Promise<void>;
   /** Lets `ms` pass. */
@@ -40,7 +41,16 @@ function mappingSpec(
   endpoint: AddrPort = ENDPOINT,
   protocol: Protocol = "tcp",
 ): MappingSpec {
-  return { name, protocol, routes: [{ listen, endpoint }], flowTimeoutMs: 60_000, masquerade: "auto" };
+  return {
+    name,
+    protocol,
+    routes: [{ listen, endpoint }],
+    flowTimeoutMs: 60_000,
+    masquerade: "auto",
+    whenCold: "pass",
+    hold: { timeoutMs: 30_000, maxFlows: 1024 },
+    gates: { allow: [], deny: [], ignore: [] },
+  };
 }
 
 /** What every implementation of Dataplane must do. Addresses are loopback ones of a network namespace made for the test. */
@@ -180,6 +190,94 @@ export function dataplaneContract(name: string, open: (options: HarnessOptions) 
       await group.cutFlows();
       await group.cutFlows();
       expect(await group.flows()).toEqual({ count: 0, longestMs: 0 });
+    });
+
+    it("holds new flows of a cold group until it is activated, and tells of each once", async () => {
+      const sources: string[] = [];
+      const group = await dataplane.createGroup(groupSpec("a"));
+      const held = {
+        ...mappingSpec("front"),
+        whenCold: "hold" as const,
+        onHeld: ({ source }: HeldFlow) => sources.push(source.address),
+      };
+      const mapping = group.createMapping(held);
+      await mapping.enable();
+      const answers = [harness.send("tcp", LISTEN, "127.0.0.21"), harness.send("tcp", LISTEN, "127.0.0.22")];
+      await harness.wait(100);
+      expect(sources).toEqual(["127.0.0.21", "127.0.0.22"]);
+      expect(group.held).toBe(2);
+      expect(mapping.held).toBe(2);
+      await group.activate();
+      expect(await Promise.all(answers)).toEqual(["127.0.0.2:8080", "127.0.0.2:8080"]);
+      expect(group.held).toBe(0);
+      expect(await harness.send("tcp", LISTEN)).toBe("127.0.0.2:8080");
+      expect(sources).toHaveLength(2);
+      await group.deactivate();
+      const again = harness.send("tcp", LISTEN);
+      await harness.wait(100);
+      expect(group.held).toBe(1);
+      await group.activate();
+      expect(await again).toBe("127.0.0.2:8080");
+      expect(await mapping.counters()).toMatchObject({ held: 3, timedOut: 0, overflowed: 0 });
+    });
+
+    it("holds UDP and IPv6", async () => {
+      const udp = await dataplane.createGroup(groupSpec("udp", "udp"));
+      await udp.createMapping({ ...mappingSpec("udp", LISTEN, ENDPOINT, "udp"), whenCold: "hold" }).enable();
+      const six = await dataplane.createGroup(groupSpec("six", "tcp", ENDPOINT6));
+      await six.createMapping({ ...mappingSpec("six", LISTEN6, ENDPOINT6), whenCold: "hold" }).enable();
+      const answers = [harness.send("udp", LISTEN), harness.send("tcp", LISTEN6)];
+      await harness.wait(100);
+      expect([udp.held, six.held]).toEqual([1, 1]);
+      await Promise.all([udp.activate(), six.activate()]);
+      expect(await Promise.all(answers)).toEqual(["127.0.0.2:8080", "[::1]:8080"]);
+    });
+
+    it("refuses what is held when told to, when it was held too long, and where its kind says so", async () => {
+      const group = await dataplane.createGroup(groupSpec("a"));
+      await group.createMapping({ ...mappingSpec("front"), whenCold: "hold", hold: { timeoutMs: 300, maxFlows: 10 } }).enable();
+      await group.createMapping({ ...mappingSpec("refusing", ELSEWHERE), whenCold: "refuse" }).enable();
+      const told = harness.send("tcp", LISTEN);
+      await harness.wait(100);
+      group.refuseHeld();
+      expect(await told).toBeUndefined();
+      const tooLong = harness.send("tcp", LISTEN);
+      await harness.wait(200);
+      expect(group.held).toBe(1);
+      await harness.wait(200);
+      expect(await tooLong).toBeUndefined();
+      expect(await harness.send("tcp", ELSEWHERE)).toBeUndefined();
+    });
+
+    it("turns away by source address, and counts it", async () => {
+      const group = await dataplane.createGroup(groupSpec("a"));
+      const gates = {
+        allow: [parseCidr("127.0.0.0/28")],
+        deny: [parseCidr("127.0.0.4/32")],
+        ignore: [parseCidr("127.0.0.5/32")],
+      };
+      const mapping = group.createMapping({ ...mappingSpec("front", LISTEN, ENDPOINT, "udp"), whenCold: "hold", gates });
+      await mapping.enable();
+      for (const turnedAway of ["127.0.0.30", "127.0.0.4", "127.0.0.5"]) {
+        expect(await harness.send("udp", LISTEN, turnedAway)).toBeUndefined();
+      }
+      expect(group.held).toBe(0);
+      expect(await mapping.counters()).toMatchObject({ denied: 2, ignored: 1, held: 0 });
+      await group.activate();
+      expect(await harness.send("udp", LISTEN, "127.0.0.30")).toBeUndefined();
+      expect(await group.quietFor()).toBeUndefined();
+    });
+
+    it("serves those to be ignored while the group is active, without counting them as use", async () => {
+      const group = await dataplane.createGroup(groupSpec("a"));
+      const gates = { allow: [], deny: [], ignore: [parseCidr("127.0.0.5")] };
+      await group.createMapping({ ...mappingSpec("front"), whenCold: "hold", gates }).enable();
+      await group.activate();
+      expect(await harness.send("tcp", LISTEN, "127.0.0.5")).toBe("127.0.0.2:8080");
+      expect(await group.quietFor()).toBeUndefined();
+      expect(await group.flows()).toEqual({ count: 0, longestMs: 0 });
+      expect(await harness.send("tcp", LISTEN, "127.0.0.6")).toBe("127.0.0.2:8080");
+      expect((await group.flows()).count).toBe(1);
     });
 
     it("is idempotent where it says so", async () => {

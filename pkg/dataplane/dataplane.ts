@@ -8,7 +8,8 @@
  * Every method that changes something is one atomic transaction: it took effect whole, or it threw and nothing changed.
  * After close(), methods throw Fault DATAPLANE_CLOSED; close() itself is idempotent.
  */
-import type { EndpointConfig, Masquerade, Route } from "../config/types.ts";
+import type { EndpointConfig, GatesConfig, HoldConfig, Masquerade, Route, WhenCold } from "../config/types.ts";
+import type { AddrPort } from "../value/addr-port.ts";
 import type { Protocol } from "../value/protocol.ts";
 
 export interface Dataplane {
@@ -16,7 +17,7 @@ export interface Dataplane {
    * Probes what is needed, takes the table (replacing one that a dead daemon left, in the same transaction) and
    * prepares the system for `needs`.
    * @throws Fault PLATFORM_UNSUPPORTED, PRIVILEGE_MISSING, TOOL_MISSING, NFT_TOO_OLD, KERNEL_UNSUPPORTED, TABLE_IN_USE,
-   *   SYSCTL_NEEDED, SYSCTL_FAILED, NFT_FAILED; nothing is left behind then
+   *   SYSCTL_NEEDED, SYSCTL_FAILED, HOLD_UNSUPPORTED, QUEUE_BUSY, NFT_FAILED; nothing is left behind then
    */
   start(needs: Needs, signal?: AbortSignal): Promise<void>;
   /** A group without mappings, inactive. @throws Fault GROUP_EXISTS */
@@ -32,6 +33,8 @@ export interface Needs {
   /** Targets that are not on this machine, by family. */
   readonly forwardIPv4: boolean;
   readonly forwardIPv6: boolean;
+  /** Some frontend holds packets. */
+  readonly hold: boolean;
 }
 
 export interface GroupSpec {
@@ -43,10 +46,14 @@ export interface GroupSpec {
 /** The endpoints of one target and the mappings that lead to them. */
 export interface Group {
   readonly name: string;
-  /** Lets new flows of every enabled mapping go to the endpoints. Idempotent. */
+  /** Lets new flows of every enabled mapping go to the endpoints, those that are held first and at once. Idempotent. */
   activate(): Promise<void>;
-  /** New flows no longer go to the endpoints; flows that exist go on. Idempotent. */
+  /** New flows no longer go to the endpoints but what the mapping's `whenCold` says; flows that exist go on. Idempotent. */
   deactivate(): Promise<void>;
+  /** Flows of its mappings that are held now. */
+  readonly held: number;
+  /** Refuses those: TCP reset, ICMP port unreachable. */
+  refuseHeld(): void;
   /** Ends the flows of the endpoints: their conntrack entries are deleted. Idempotent. */
   cutFlows(): Promise<void>;
   /** Milliseconds since the last packet of any flow of the endpoints, in either direction; undefined: none was seen. */
@@ -73,6 +80,27 @@ export interface MappingSpec {
   /** How long a flow without packets stays alive. The kernel counts seconds: rounded up to the next one. */
   readonly flowTimeoutMs: number;
   readonly masquerade: Masquerade;
+  readonly whenCold: WhenCold;
+  readonly hold: HoldConfig;
+  readonly gates: GatesConfig;
+  /** Called for the first packet of each flow that is held. Must not throw. */
+  readonly onHeld?: (flow: HeldFlow) => void;
+}
+
+export interface HeldFlow {
+  readonly source: AddrPort;
+}
+
+/** Since the mapping was enabled. */
+export interface MappingCounters {
+  /** Packets of new flows that a gate turned away: by `allow` and `deny`, by `ignore`, by `wakeLimit`. */
+  readonly denied: number;
+  readonly ignored: number;
+  readonly limited: number;
+  /** Flows that were held at all; of these, refused because their time was up; and packets dropped by `maxFlows`. */
+  readonly held: number;
+  readonly timedOut: number;
+  readonly overflowed: number;
 }
 
 /** A frontend's listen addresses; leads to its group's endpoints while it is enabled and the group active. */
@@ -82,6 +110,9 @@ export interface Mapping {
   enable(): Promise<void>;
   /** New flows are no longer taken; flows that exist go on. Idempotent. */
   disable(): Promise<void>;
+  /** Flows held now. */
+  readonly held: number;
+  counters(): Promise<MappingCounters>;
   /** Disables and frees the listen addresses. Idempotent. */
   close(): Promise<void>;
 }

@@ -1,14 +1,15 @@
 import { FakeClock } from "../clock/fake-clock.ts";
+import { collectingLog } from "../log/collecting-log.ts";
 import { dataplaneContract } from "./contract.ts";
 import { FakeDataplane } from "./fake.ts";
 
 dataplaneContract("fake", async ({ wildcardOverlap }) => {
   const clock = new FakeClock();
-  const dataplane = new FakeDataplane(clock, wildcardOverlap);
-  await dataplane.start({ routeLocalnet: false, forwardIPv4: false, forwardIPv6: false });
+  const dataplane = new FakeDataplane(clock, collectingLog(), wildcardOverlap);
+  await dataplane.start({ routeLocalnet: false, forwardIPv4: false, forwardIPv6: false, hold: true });
   return {
     dataplane,
-    send: (protocol, to) => Promise.resolve(dataplane.send(protocol, to)),
+    send: (protocol, to, from) => dataplane.connect(protocol, to, from),
     traffic: () => {
       for (const name of dataplane.groups.keys()) dataplane.traffic(name);
       return Promise.resolve();

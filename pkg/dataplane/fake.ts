@@ -1,18 +1,38 @@
 import type { Clock } from "../clock/clock.ts";
 import { Fault } from "../fault/fault.ts";
-import { type AddrPort, formatAddrPort, isWildcard, sameAddrPort } from "../value/addr-port.ts";
+import { type AddrPort, formatAddrPort, isWildcard, parseAddrPort, sameAddrPort } from "../value/addr-port.ts";
+import { parseCidr } from "../value/cidr.ts";
+import type { Log } from "../log/log.ts";
 import type { Protocol } from "../value/protocol.ts";
-import type { Dataplane, FlowSummary, Group, GroupSpec, Mapping, MappingSpec, Needs } from "./dataplane.ts";
+import type { Dataplane, FlowSummary, Group, GroupSpec, Mapping, MappingCounters, MappingSpec, Needs } from "./dataplane.ts";
+import { gateRanges, type Range } from "./gate-ranges.ts";
 import { MappingClaims } from "./mapping-claims.ts";
+import { MappingHold } from "./mapping-hold.ts";
 
 interface FakeFlow {
   group: FakeGroup;
   endpoint: AddrPort;
   timeoutMs: number;
   lastPacket: number;
+  /** The idle clock does not see it. */
+  ignored: boolean;
 }
 
-/** A dataplane in memory, with clients that tests make. Time is the clock's. Passes the contract suite. */
+/** A client's first packet, on its way. */
+interface FakePacket {
+  readonly mapping: FakeMapping;
+  readonly endpoint: AddrPort;
+  readonly ignored: boolean;
+  readonly answer: (outcome: string | undefined) => void;
+}
+
+/** Ports of clients, so that each is a flow of its own. */
+const FIRST_CLIENT_PORT = 20_000;
+
+/**
+ * A dataplane in memory, with clients that tests make. Time is the clock's. Passes the contract suite. Wake limits are
+ * the kernel's business and not modelled.
+ */
 export class FakeDataplane implements Dataplane {
   readonly clock: Clock;
   readonly claims: MappingClaims;
@@ -23,10 +43,14 @@ export class FakeDataplane implements Dataplane {
   nextFailure: Error | undefined;
   /** What start() was given. */
   needs: Needs | undefined;
+  readonly log: Log;
+  readonly packets = new Map<number, FakePacket>();
   #state: "new" | "started" | "closed" = "new";
+  #lastId = 0;
 
-  constructor(clock: Clock, wildcardOverlap: "refuse" | "specific-wins" = "refuse") {
+  constructor(clock: Clock, log: Log, wildcardOverlap: "refuse" | "specific-wins" = "refuse") {
     this.clock = clock;
+    this.log = log;
     this.claims = new MappingClaims(wildcardOverlap);
   }
 
@@ -58,21 +82,72 @@ export class FakeDataplane implements Dataplane {
     if (failure !== undefined) throw failure;
   }
 
-  /** A client's first packet to `to`: the endpoint it reaches (text), or undefined when no mapping takes it. */
+  /** A client's first packet to `to`: the endpoint it reaches (text), or undefined when it is refused; waits while it is held. */
+  connect(protocol: Protocol, to: AddrPort, from = "192.0.2.99"): Promise<string | undefined> {
+    return new Promise((resolve) => {
+      this.#arrive(protocol, to, from, resolve);
+    });
+  }
+
+  /** As connect(), for a test that knows that it can't be held; "held" if it is. */
   send(protocol: Protocol, to: AddrPort): string | undefined {
+    let outcome: string | undefined = "held";
+    this.#arrive(protocol, to, "192.0.2.99", (answer) => {
+      outcome = answer;
+    });
+    return outcome;
+  }
+
+  #arrive(protocol: Protocol, to: AddrPort, from: string, answer: (outcome: string | undefined) => void): void {
     const routes = [...this.groups.values()].flatMap((group) =>
       group
-        .installed()
-        .flatMap(({ spec }) => (spec.protocol === protocol ? spec.routes.map((route) => ({ group, spec, route })) : [])),
+        .enabled()
+        .flatMap((mapping) =>
+          mapping.spec.protocol === protocol ? mapping.spec.routes.map((route) => ({ group, mapping, route })) : [],
+        ),
     );
     const taken =
       routes.find(({ route }) => sameAddrPort(route.listen, to)) ??
       routes.find(({ route }) => isWildcard(route.listen) && route.listen.family === to.family && route.listen.port === to.port);
-    if (taken === undefined) return undefined;
-    const { group, spec, route } = taken;
-    this.flows.push({ group, endpoint: route.endpoint, timeoutMs: spec.flowTimeoutMs, lastPacket: this.clock.now() });
-    group.lastPacket = this.clock.now();
-    return formatAddrPort(route.endpoint);
+    if (taken === undefined) {
+      answer(undefined);
+      return;
+    }
+    const { group, mapping, route } = taken;
+    const { denied, ignored } = gateRanges(mapping.spec.gates, to.family);
+    const gate = inside(denied, from) ? "denied" : inside(ignored, from) ? "ignored" : undefined;
+    const packet: FakePacket = { mapping, endpoint: route.endpoint, ignored: gate === "ignored", answer };
+    if (gate === "denied" || (gate === "ignored" && !group.active)) {
+      mapping.gateCounters[gate]++;
+      answer(undefined);
+    } else if (group.active) this.#reach(packet);
+    else if (mapping.spec.whenCold === "pass") answer(undefined);
+    else this.#queue(packet, protocol, from);
+  }
+
+  #queue(packet: FakePacket, protocol: Protocol, from: string): void {
+    const id = ++this.#lastId;
+    this.packets.set(id, packet);
+    const source = parseAddrPort(
+      from.includes(":") ? `[${from}]:${FIRST_CLIENT_PORT + id}` : `${from}:${FIRST_CLIENT_PORT + id}`,
+    );
+    packet.mapping.hold.packet({ id, flowKey: String(id), protocol, source });
+  }
+
+  /** The verdict on a queued packet. */
+  settle(id: number, accepted: boolean): void {
+    const packet = this.packets.get(id);
+    if (packet === undefined) return;
+    this.packets.delete(id);
+    if (accepted && packet.mapping.enabled) this.#reach(packet);
+    else packet.answer(undefined);
+  }
+
+  #reach({ mapping, endpoint, ignored, answer }: FakePacket): void {
+    const { group, spec } = mapping;
+    this.flows.push({ group, endpoint, timeoutMs: spec.flowTimeoutMs, lastPacket: this.clock.now(), ignored });
+    if (!ignored) group.lastPacket = this.clock.now();
+    answer(formatAddrPort(endpoint));
   }
 
   /** A further packet on each flow of `group` that is alive. */
@@ -80,7 +155,7 @@ export class FakeDataplane implements Dataplane {
     for (const flow of this.flows) {
       if (flow.group.name !== group || !this.alive(flow)) continue;
       flow.lastPacket = this.clock.now();
-      flow.group.lastPacket = this.clock.now();
+      if (!flow.ignored) flow.group.lastPacket = this.clock.now();
     }
   }
 
@@ -93,6 +168,11 @@ export class FakeDataplane implements Dataplane {
   alive(flow: FakeFlow): boolean {
     return this.clock.now() - flow.lastPacket < flow.timeoutMs;
   }
+}
+
+function inside(ranges: readonly Range[], address: string): boolean {
+  const { first } = parseCidr(address);
+  return ranges.some((range) => range.first <= first && first <= range.last);
 }
 
 class FakeGroup implements Group {
@@ -108,18 +188,33 @@ class FakeGroup implements Group {
     this.name = spec.name;
   }
 
-  installed(): FakeMapping[] {
-    return [...this.#mappings].filter(({ enabled }) => this.active && enabled);
+  enabled(): FakeMapping[] {
+    return [...this.#mappings].filter(({ enabled }) => enabled);
   }
 
   async activate(): Promise<void> {
-    await this.#change();
+    for (const { hold } of this.#mappings) hold.open();
+    try {
+      await this.#change();
+    } catch (error) {
+      for (const { hold } of this.#mappings) hold.shut();
+      throw error;
+    }
     this.active = true;
   }
 
   async deactivate(): Promise<void> {
+    for (const { hold } of this.#mappings) hold.shut();
     await this.#change();
     this.active = false;
+  }
+
+  get held(): number {
+    return [...this.#mappings].reduce((sum, { hold }) => sum + hold.size, 0);
+  }
+
+  refuseHeld(): void {
+    for (const { hold } of this.#mappings) hold.refuse();
   }
 
   async cutFlows(): Promise<void> {
@@ -134,7 +229,7 @@ class FakeGroup implements Group {
 
   async flows(): Promise<FlowSummary> {
     await this.#change();
-    const alive = this.#dataplane.flows.filter((flow) => flow.group === this && this.#dataplane.alive(flow));
+    const alive = this.#dataplane.flows.filter((flow) => flow.group === this && !flow.ignored && this.#dataplane.alive(flow));
     const left = alive.map((flow) => flow.lastPacket + flow.timeoutMs - this.#dataplane.clock.now());
     return { count: alive.length, longestMs: Math.floor(Math.max(0, ...left) / 1000) * 1000 };
   }
@@ -142,10 +237,11 @@ class FakeGroup implements Group {
   createMapping(spec: MappingSpec): Mapping {
     this.#refuseClosed();
     this.#dataplane.claims.claim(spec);
-    const mapping = new FakeMapping(this.#dataplane, spec, () => {
+    const mapping = new FakeMapping(this.#dataplane, this, spec, () => {
       this.#mappings.delete(mapping);
       this.#dataplane.claims.release(spec);
     });
+    if (this.active) mapping.hold.open();
     this.#mappings.add(mapping);
     return mapping;
   }
@@ -172,16 +268,37 @@ class FakeGroup implements Group {
 class FakeMapping implements Mapping {
   readonly name: string;
   readonly spec: MappingSpec;
+  readonly group: FakeGroup;
+  readonly hold: MappingHold;
+  readonly gateCounters = { denied: 0, ignored: 0, limited: 0 };
   enabled = false;
   readonly #dataplane: FakeDataplane;
   readonly #forget: () => void;
   #closed = false;
 
-  constructor(dataplane: FakeDataplane, spec: MappingSpec, forget: () => void) {
+  constructor(dataplane: FakeDataplane, group: FakeGroup, spec: MappingSpec, forget: () => void) {
     this.#dataplane = dataplane;
     this.name = spec.name;
     this.spec = spec;
+    this.group = group;
     this.#forget = forget;
+    const settle = (accepted: boolean) => (ids: readonly number[]) => {
+      for (const id of ids) dataplane.settle(id, accepted);
+    };
+    this.hold = new MappingHold(spec, dataplane.clock, dataplane.log, {
+      accept: settle(true),
+      refuse: settle(false),
+      drop: settle(false),
+    });
+  }
+
+  get held(): number {
+    return this.hold.size;
+  }
+
+  async counters(): Promise<MappingCounters> {
+    await Promise.resolve();
+    return { ...this.gateCounters, ...this.hold.counters };
   }
 
   async enable(): Promise<void> {
@@ -192,6 +309,7 @@ class FakeMapping implements Mapping {
   async disable(): Promise<void> {
     await this.#change();
     this.enabled = false;
+    this.hold.letGo();
   }
 
   async close(): Promise<void> {
@@ -199,6 +317,7 @@ class FakeMapping implements Mapping {
     this.#closed = true;
     await this.#dataplane.change();
     this.enabled = false;
+    this.hold.letGo();
     this.#forget();
   }
 

@@ -14,12 +14,13 @@ import { Engine } from "./engine.ts";
 
 const LISTEN = parseAddrPort("0.0.0.0:8088");
 const ENDPOINT = parseAddrPort("127.0.0.1:8080");
-const NO_NEEDS = { routeLocalnet: false, forwardIPv4: false, forwardIPv6: false };
+const NO_NEEDS = { routeLocalnet: false, forwardIPv4: false, forwardIPv6: false, hold: true };
 
 const TARGET: TargetConfig = {
   name: "backend",
   kind: { namespace: "test", name: "scripted" },
   idleTimeoutMs: 60_000,
+  ready: { probe: { kind: "none" }, timeoutMs: 30_000 },
   endpoints: [{ name: "http", protocol: "tcp", addresses: [ENDPOINT] }],
   options: {},
 };
@@ -30,6 +31,9 @@ const FRONTEND: FrontendConfig = {
   routes: [{ listen: LISTEN, endpoint: ENDPOINT }],
   flowTimeoutMs: 60_000,
   masquerade: "auto",
+  whenCold: "pass",
+  hold: { timeoutMs: 30_000, maxFlows: 1024 },
+  gates: { allow: [], deny: [], ignore: [] },
   target: "backend",
   endpoint: "http",
   options: {},
@@ -48,12 +52,13 @@ describe("Engine", () => {
   function setUp(change: Partial<Config> = {}, trouble: { onLoad?: Error; start?: Error; open?: Error } = {}) {
     const events: string[] = [];
     const clock = new FakeClock();
-    const dataplane = new FakeDataplane(clock);
+    const dataplane = new FakeDataplane(clock, collectingLog());
     const plugin: Plugin = {
       source: "test",
       targets: {
         scripted: {
           description: "",
+          startsService: true,
           options: {},
           create: () => {
             const handler = new ScriptedHandler();
@@ -69,6 +74,7 @@ describe("Engine", () => {
       frontends: {
         noted: {
           description: "",
+          whenCold: "pass",
           options: {},
           create: () => {
             events.push("frontend made");
@@ -99,7 +105,13 @@ describe("Engine", () => {
     };
     const config: Config = {
       log: { output: "stderr", level: 0, format: "text" },
-      dataplane: { table: "proxygw", masqueradeMark: 0x40000000, manageSysctls: true, wildcardOverlap: "refuse" },
+      dataplane: {
+        table: "proxygw",
+        queue: 0,
+        marks: { masquerade: 1, queue: 2, refuse: 4, ignore: 1 },
+        manageSysctls: true,
+        wildcardOverlap: "refuse",
+      },
       runtimeDir,
       plugins: new Map([["test", { key: "value" }]]),
       targets: [TARGET],
@@ -107,9 +119,10 @@ describe("Engine", () => {
       ...change,
     };
     const log = collectingLog();
+    const tools = { run: () => Promise.reject(new Error("no tools here")) };
     const commands = { start: () => Promise.reject(new Error("no commands here")) };
     const registry = new Registry([{ source: "test", namespace: "test", plugin }]);
-    const engine = new Engine({ config, needs: NO_NEEDS, registry, dataplane, clock, log, commands });
+    const engine = new Engine({ config, needs: NO_NEEDS, registry, dataplane, clock, log, commands, tools });
     return { engine, events, dataplane, clock, log };
   }
 
@@ -132,9 +145,9 @@ describe("Engine", () => {
 
   it("shows its status", async () => {
     const { engine } = setUp();
-    expect(engine.status()).toEqual({ closed: false });
+    expect(await engine.status()).toEqual({ closed: false });
     await engine.start(new AbortController().signal);
-    expect(engine.status()).toEqual({
+    expect(await engine.status()).toEqual({
       closed: false,
       targets: [
         {
@@ -158,7 +171,7 @@ describe("Engine", () => {
       ],
     });
     await engine.close();
-    expect(engine.status().closed).toBe(true);
+    expect((await engine.status()).closed).toBe(true);
   });
 
   it("shows both addresses of a dual-stack frontend", async () => {
@@ -168,7 +181,7 @@ describe("Engine", () => {
       frontends: [{ ...FRONTEND, routes: [...FRONTEND.routes, six] }],
     });
     await engine.start(new AbortController().signal);
-    const { targets, frontends } = engine.status();
+    const { targets, frontends } = await engine.status();
     expect(targets?.[0]?.endpoints[0]?.addresses).toEqual(["127.0.0.1:8080", "[2001:db8::1]:8080"]);
     expect(frontends?.[0]).toMatchObject({
       listen: "0.0.0.0:8088",
@@ -182,10 +195,10 @@ describe("Engine", () => {
     const { engine } = setUp();
     await engine.start(new AbortController().signal);
     await engine.warmTarget("backend", "asked to");
-    expect(engine.status().targets?.[0]?.state).toBe("active");
-    await engine.drainTarget("backend", "asked to");
+    expect((await engine.status()).targets?.[0]?.state).toBe("active");
+    await engine.drainTarget("backend", "asked to", false);
     await engine.stopFrontend("public");
-    expect(engine.status().frontends?.[0]?.state).toBe("stopped");
+    expect((await engine.status()).frontends?.[0]?.state).toBe("stopped");
     await engine.startFrontend("public");
     await expect(engine.warmTarget("backed", "asked to")).rejects.toThrow('there is no target "backed"; there is "backend"');
     await expect(engine.stopFrontend("x")).rejects.toMatchObject({ code: "FRONTEND_UNKNOWN" });
@@ -195,7 +208,7 @@ describe("Engine", () => {
   it("goes on without a frontend that can't be started, and says so", async () => {
     const { engine, log } = setUp({}, { start: new Error("address in use") });
     await engine.start(new AbortController().signal);
-    expect(engine.status().frontends?.[0]).toMatchObject({ state: "stopped", last_error: "address in use" });
+    expect((await engine.status()).frontends?.[0]).toMatchObject({ state: "stopped", last_error: "address in use" });
     expect(log.messages("error")).toEqual(["frontend state"]);
     await engine.close();
   });

@@ -15,7 +15,8 @@ import { Frontend } from "../frontend/frontend.ts";
 import type { Log } from "../log/log.ts";
 import type { EngineApi, Status } from "../plugin/plugin.ts";
 import type { Registry } from "../plugin/registry.ts";
-import type { CommandRunner } from "../process/process.ts";
+import type { CommandRunner, ToolRunner } from "../process/process.ts";
+import { untilReady } from "../readiness/readiness.ts";
 import { Target } from "../target/target.ts";
 import { frontendStatus, targetStatus } from "./status.ts";
 
@@ -27,6 +28,7 @@ export interface EngineOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly commands: CommandRunner;
+  readonly tools: ToolRunner;
 }
 
 export class Engine implements EngineApi {
@@ -85,7 +87,7 @@ export class Engine implements EngineApi {
     const kind = this.#options.registry.targetKind(config.kind.namespace, config.kind.name);
     if (kind === undefined)
       throw new Fault("KIND_UNKNOWN", `there is no target kind "${config.kind.namespace}:${config.kind.name}"`);
-    const { clock, dataplane, commands, config: whole } = this.#options;
+    const { clock, dataplane, commands, tools, config: whole } = this.#options;
     const log = this.log.with({ target: config.name });
     const directory = join(whole.runtimeDir, "targets", directoryName(config.name));
     await mkdir(directory, { recursive: true, mode: 0o700 });
@@ -94,6 +96,7 @@ export class Engine implements EngineApi {
       dataplane,
       clock,
       log,
+      untilReady: (signal) => untilReady({ config: config.ready, endpoints: config.endpoints, clock, tools }, signal),
       createHandler: (died) =>
         kind.create({
           name: config.name,
@@ -147,9 +150,21 @@ export class Engine implements EngineApi {
     if (failure !== undefined) throw failure as Error;
   }
 
-  status(): Status {
+  /** How many there are, and how many of them are up. */
+  summary(): { targets: number; active: number; frontends: number; running: number } {
+    const targets = [...this.#targets.values()];
+    const frontends = [...this.#frontends.values()];
+    return {
+      targets: targets.length,
+      active: targets.filter(({ state }) => state === "active").length,
+      frontends: frontends.length,
+      running: frontends.filter(({ state }) => state === "running").length,
+    };
+  }
+
+  async status(): Promise<Status> {
     const targets = [...this.#targets.values()].map(targetStatus);
-    const frontends = [...this.#frontends.values()].map(frontendStatus);
+    const frontends = await Promise.all([...this.#frontends.values()].map(frontendStatus));
     return {
       closed: this.#closing !== undefined,
       ...(targets.length > 0 ? { targets } : {}),
@@ -158,11 +173,11 @@ export class Engine implements EngineApi {
   }
 
   async warmTarget(name: string, reason: string): Promise<void> {
-    await this.#target(name).warm(reason);
+    await this.#target(name).warm({ reason });
   }
 
-  async drainTarget(name: string, reason: string): Promise<void> {
-    await this.#target(name).drain(reason);
+  async drainTarget(name: string, reason: string, force: boolean): Promise<void> {
+    await this.#target(name).drain(reason, force);
   }
 
   async startFrontend(name: string): Promise<void> {

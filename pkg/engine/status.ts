@@ -2,7 +2,7 @@
 import type { KindReference } from "../config/types.ts";
 import type { Frontend } from "../frontend/frontend.ts";
 import type { FrontendStatus, TargetStatus } from "../plugin/plugin.ts";
-import type { Target } from "../target/target.ts";
+import type { Target, Wake } from "../target/target.ts";
 import { type AddrPort, formatAddrPort } from "../value/addr-port.ts";
 
 export function targetStatus(target: Target): TargetStatus {
@@ -12,6 +12,7 @@ export function targetStatus(target: Target): TargetStatus {
     kind: formatKind(config.kind),
     state: target.state,
     ...errorFields(target.lastError),
+    ...wakeFields(target.lastWake),
     endpoints: config.endpoints.map(({ name, protocol, addresses }) => {
       const { first, all } = addressList(addresses);
       return { name, protocol, address: first, ...(all === undefined ? {} : { addresses: all }) };
@@ -19,8 +20,9 @@ export function targetStatus(target: Target): TargetStatus {
   };
 }
 
-export function frontendStatus(frontend: Frontend): FrontendStatus {
+export async function frontendStatus(frontend: Frontend): Promise<FrontendStatus> {
   const { config } = frontend;
+  const traffic = frontend.state === "closed" ? undefined : await frontend.traffic();
   const listen = addressList(config.routes.map((route) => route.listen));
   const proxy = addressList(config.routes.map((route) => route.endpoint));
   return {
@@ -35,6 +37,7 @@ export function frontendStatus(frontend: Frontend): FrontendStatus {
     endpoint_name: config.endpoint,
     proxyaddress: proxy.first,
     ...(proxy.all === undefined ? {} : { proxyaddresses: proxy.all }),
+    ...(traffic === undefined ? {} : trafficFields(traffic)),
   };
 }
 
@@ -44,6 +47,16 @@ function formatKind({ namespace, name }: KindReference): string {
 
 function errorFields(error: { message: string; date: Date } | undefined): { last_error?: string; last_error_at?: string } {
   return error === undefined ? {} : { last_error: error.message, last_error_at: error.date.toISOString() };
+}
+
+function wakeFields(wake: Wake | undefined): Pick<TargetStatus, "last_wake"> {
+  if (wake === undefined) return {};
+  const { date, tookMs, ...cause } = wake;
+  return { last_wake: { ...cause, at: date.toISOString(), took_ms: tookMs } };
+}
+
+function trafficFields({ timedOut, ...traffic }: Awaited<ReturnType<Frontend["traffic"]>>): Partial<FrontendStatus> {
+  return Object.fromEntries(Object.entries({ ...traffic, timed_out: timedOut }).filter(([, count]) => count > 0));
 }
 
 /** The list too only when it says more than its first member. */

@@ -45,19 +45,21 @@ class WantingHandler implements FrontendHandler {
 
 async function setUp() {
   const clock = new FakeClock();
-  const dataplane = new FakeDataplane(clock);
-  await dataplane.start({ routeLocalnet: false, forwardIPv4: false, forwardIPv6: false });
+  const dataplane = new FakeDataplane(clock, collectingLog());
+  await dataplane.start({ routeLocalnet: false, forwardIPv4: false, forwardIPv6: false, hold: true });
   const target = new Target({
     config: {
       name: "backend",
       kind: { namespace: "test", name: "scripted" },
       idleTimeoutMs: 60_000,
+      ready: { probe: { kind: "none" }, timeoutMs: 30_000 },
       endpoints: [{ name: "http", protocol: "tcp", addresses: [ENDPOINT] }],
       options: {},
     },
     dataplane,
     clock,
     log: collectingLog(),
+    untilReady: () => Promise.resolve(),
     createHandler: () => new ScriptedHandler(),
   });
   await target.open();
@@ -71,6 +73,9 @@ async function setUp() {
       routes: [{ listen: LISTEN, endpoint: ENDPOINT }],
       flowTimeoutMs: 60_000,
       masquerade: "auto",
+      whenCold: "pass",
+      hold: { timeoutMs: 30_000, maxFlows: 1024 },
+      gates: { allow: [], deny: [], ignore: [] },
       target: "backend",
       endpoint: "http",
       options: {},
@@ -88,7 +93,7 @@ async function setUp() {
 describe("Frontend", () => {
   it("takes its target's flows while it runs", async () => {
     const { dataplane, target, frontend } = await setUp();
-    await target.warm("test");
+    await target.warm({ reason: "test" });
     expect(dataplane.send("tcp", LISTEN)).toBeUndefined();
     await frontend.start("test");
     await frontend.start("test");
@@ -105,10 +110,10 @@ describe("Frontend", () => {
     const { target, frontend, handler } = await setUp();
     await frontend.start("test");
     expect(target.wants.first()).toBe("front");
-    await target.warm("test");
+    await target.warm({ reason: "test" });
     await frontend.stop("test");
     expect(target.wants.first()).toBeUndefined();
-    await target.drain("test");
+    await target.drain("test", true);
     expect(handler.states).toEqual(["warming", "active"]);
   });
 
@@ -122,7 +127,7 @@ describe("Frontend", () => {
     await settle();
     expect(handler.target.state).toBe("active");
     await frontend.stop("test");
-    await target.drain("test");
+    await target.drain("test", true);
     handler.target.warm("too late");
     handler.target.want();
     await settle();
@@ -132,7 +137,7 @@ describe("Frontend", () => {
 
   it("undoes a start that failed and keeps its error", async () => {
     const { dataplane, target, frontend, handler } = await setUp();
-    await target.warm("test");
+    await target.warm({ reason: "test" });
     handler.startFailure = new Error("address in use");
     await expect(frontend.start("test")).rejects.toThrow("address in use");
     expect(frontend.state).toBe("stopped");
@@ -146,7 +151,7 @@ describe("Frontend", () => {
 
   it("is stopped after a stop that failed", async () => {
     const { dataplane, target, frontend, handler } = await setUp();
-    await target.warm("test");
+    await target.warm({ reason: "test" });
     await frontend.start("test");
     handler.stopFailure = new Error("stuck");
     await expect(frontend.stop("test")).rejects.toThrow("stuck");
@@ -168,6 +173,9 @@ describe("Frontend", () => {
       routes: [{ listen: LISTEN, endpoint: ENDPOINT }],
       flowTimeoutMs: 60_000,
       masquerade: "auto",
+      whenCold: "pass",
+      hold: { timeoutMs: 30_000, maxFlows: 1024 },
+      gates: { allow: [], deny: [], ignore: [] },
     });
   });
 

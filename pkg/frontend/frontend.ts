@@ -4,11 +4,12 @@
  * Owns the frontend's state, its handler and its mapping. Must not change its target's state: it asks.
  */
 import type { FrontendConfig } from "../config/types.ts";
-import type { Mapping } from "../dataplane/dataplane.ts";
+import type { HeldFlow, Mapping, MappingCounters } from "../dataplane/dataplane.ts";
 import { collected, Fault, hasCode, messageOf } from "../fault/fault.ts";
 import type { Log } from "../log/log.ts";
 import { Serial } from "../serial/serial.ts";
 import type { Target } from "../target/target.ts";
+import { formatAddrPort } from "../value/addr-port.ts";
 import type { Clock } from "../clock/clock.ts";
 import type { FrontendHandler, FrontendTarget, Want } from "./handler.ts";
 import { FRONTEND_TRANSITIONS, type FrontendState } from "./state.ts";
@@ -59,8 +60,36 @@ export class Frontend {
 
   /** Claims the listen addresses. Called once, before anything else, with the target open. @throws Fault MAPPING_EXISTS, MAPPING_OVERLAPS */
   open(): void {
-    const { name, protocol, routes, flowTimeoutMs, masquerade } = this.config;
-    this.#mapping = this.target.group.createMapping({ name, protocol, routes, flowTimeoutMs, masquerade });
+    const { name, protocol, routes, flowTimeoutMs, masquerade, whenCold, hold, gates } = this.config;
+    const onHeld = ({ source }: HeldFlow): void => {
+      this.#held(formatAddrPort(source));
+    };
+    this.#mapping = this.target.group.createMapping({
+      name,
+      protocol,
+      routes,
+      flowTimeoutMs,
+      masquerade,
+      whenCold,
+      hold,
+      gates,
+      onHeld,
+    });
+  }
+
+  #held(source: string): void {
+    this.target.refuseWhileWaiting();
+    try {
+      this.#handler.held?.(source);
+    } catch (error) {
+      this.#log.error("the frontend's handler failed on a held flow", { error: messageOf(error) });
+    }
+  }
+
+  /** What its gates turned away and what was held. @throws Fault FRONTEND_CLOSED, or of the dataplane */
+  async traffic(): Promise<MappingCounters & { readonly holding: number }> {
+    const mapping = this.#openMapping();
+    return { ...(await mapping.counters()), holding: mapping.held };
   }
 
   /** Idempotent. @throws Fault FRONTEND_CLOSED, or what the handler or dataplane failed with; it is stopped then */
@@ -151,8 +180,9 @@ export class Frontend {
       get state() {
         return target.state;
       },
-      warm: (reason) => {
-        if (!ended()) target.signal(`frontend "${this.name}": ${reason}`);
+      warm: (reason, source) => {
+        if (ended()) return;
+        target.signal({ reason, frontend: this.name, ...(source === undefined ? {} : { source }) });
       },
       want: (): Want => ({ release: ended() ? () => undefined : track(target.wants.add(this.name)) }),
       onState: (listener) => track(target.onState(listener)),

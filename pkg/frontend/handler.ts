@@ -14,6 +14,8 @@ export interface FrontendHandler {
   start(signal: AbortSignal): Promise<void>;
   /** Undoes start. Idempotent. */
   stop(): Promise<void>;
+  /** The first packet of a flow came and is held (kinds whose `whenCold` is `hold`). `source`: the client's address and port. */
+  held?(source: string): void;
   /** Stops and releases everything. Idempotent. */
   close(): Promise<void>;
 }
@@ -32,8 +34,11 @@ export interface FrontendContext<Options> {
 export interface FrontendTarget {
   readonly name: string;
   readonly state: TargetState;
-  /** Asks for the target to be warmed. Returns at once; ignored while it is warm already or waits before its next try. */
-  warm(reason: string): void;
+  /**
+   * Asks for the target to be warmed. Returns at once; ignored while it is warm already or waits before its next try.
+   * `source`: the client on whose behalf, if any.
+   */
+  warm(reason: string, source?: string): void;
   /** While held, the target is not drained for being idle. Released at the latest when the frontend stops. */
   want(): Want;
   /** Calls `listener` after each change of state, until the returned function is called or the frontend closes. */

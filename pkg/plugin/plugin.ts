@@ -5,7 +5,7 @@
  * plugin. A plugin is an object that its module exports as default; it is chosen at build time by plugin.yaml.
  */
 import type { Clock } from "../clock/clock.ts";
-import type { FrontendConfig, TargetConfig } from "../config/types.ts";
+import type { FrontendConfig, TargetConfig, WhenCold } from "../config/types.ts";
 import type { FrontendContext, FrontendHandler } from "../frontend/handler.ts";
 import type { FrontendState } from "../frontend/state.ts";
 import type { Log } from "../log/log.ts";
@@ -18,6 +18,8 @@ export type Schema = Readonly<Record<string, unknown>>;
 export interface TargetKind<Options = unknown> {
   /** One line for people: what it does. */
   readonly description: string;
+  /** It starts a service, which then takes a while until it can be used: probed for readiness by default. */
+  readonly startsService: boolean;
   /** Schema of `options`; unknown keys should be refused by it. */
   readonly options: Schema;
   /** Further checks at load, after the schema's. Returns what is wrong, with a path within `options`. No side effects. */
@@ -27,6 +29,8 @@ export interface TargetKind<Options = unknown> {
 
 export interface FrontendKind<Options = unknown> {
   readonly description: string;
+  /** What happens to new flows while the target is not active. */
+  readonly whenCold: WhenCold;
   readonly options: Schema;
   check?(frontend: FrontendConfig, target: TargetConfig): OptionProblem[];
   create(context: FrontendContext<Options>): FrontendHandler;
@@ -59,11 +63,14 @@ export interface Plugin<PluginConfig = unknown> {
 export interface EngineApi {
   readonly log: Log;
   readonly clock: Clock;
-  status(): Status;
+  status(): Promise<Status>;
   /** Warms, or waits for a warm under way. Also during the delay after a failure. @throws Fault TARGET_UNKNOWN, or why it failed */
   warmTarget(name: string, reason: string): Promise<void>;
-  /** Drains, or waits for a drain under way. @throws Fault TARGET_UNKNOWN, TARGET_WANTED (a running frontend wants it), or why it failed */
-  drainTarget(name: string, reason: string): Promise<void>;
+  /**
+   * Drains, or waits for a drain under way; `force` also when flows are alive, which are cut.
+   * @throws Fault TARGET_UNKNOWN, TARGET_WANTED (a running frontend wants it), TARGET_BUSY (flows are alive), or why it failed
+   */
+  drainTarget(name: string, reason: string, force: boolean): Promise<void>;
   /** Starts, or waits for a start under way. @throws Fault FRONTEND_UNKNOWN, or why it failed */
   startFrontend(name: string): Promise<void>;
   /** @throws Fault FRONTEND_UNKNOWN, or why it failed */
@@ -84,6 +91,8 @@ export interface TargetStatus {
   last_error?: string;
   /** When that was (RFC 3339). */
   last_error_at?: string;
+  /** Who woke it last: which frontend and client, when, and how long it took until it was ready. */
+  last_wake?: { reason: string; frontend?: string; source?: string; at: string; took_ms: number };
   /** `address` is the first one; `addresses` is there when there are two. */
   endpoints: { name: string; protocol: string; address: string; addresses?: string[] }[];
 }
@@ -104,4 +113,14 @@ export interface FrontendStatus {
   /** Where its flows go: the endpoint address that belongs to `listen`; `proxyaddresses` goes with `listens`. */
   proxyaddress: string;
   proxyaddresses?: string[];
+  /** Flows held now; left out when there are none. */
+  holding?: number;
+  /** Flows that were held since the start; of these, refused after `hold.timeout`; packets dropped because of `hold.max_flows`. */
+  held?: number;
+  timed_out?: number;
+  overflowed?: number;
+  /** Packets of new flows turned away by `allow` and `deny`, by `ignore`, by `wake_limit`; left out when there are none. */
+  denied?: number;
+  ignored?: number;
+  limited?: number;
 }

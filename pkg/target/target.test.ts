@@ -15,6 +15,7 @@ const CONFIG: TargetConfig = {
   name: "backend",
   kind: { namespace: "test", name: "scripted" },
   idleTimeoutMs: 60_000,
+  ready: { probe: { kind: "none" }, timeoutMs: 30_000 },
   endpoints: [{ name: "http", protocol: "tcp", addresses: [ENDPOINT] }],
   options: {},
 };
@@ -24,6 +25,9 @@ const MAPPING: MappingSpec = {
   routes: [{ listen: LISTEN, endpoint: ENDPOINT }],
   flowTimeoutMs: 300_000,
   masquerade: "auto",
+  whenCold: "pass",
+  hold: { timeoutMs: 30_000, maxFlows: 1024 },
+  gates: { allow: [], deny: [], ignore: [] },
 };
 const DEATH = new Fault("COMMAND_EXITED", "command ended with exit code 3");
 
@@ -36,27 +40,29 @@ function gate(): { promise: Promise<void>; open: () => void } {
   return { promise, open };
 }
 
-async function setUp() {
+async function setUp(mapping: Partial<MappingSpec>) {
   const clock = new FakeClock();
-  const dataplane = new FakeDataplane(clock);
-  await dataplane.start({ routeLocalnet: false, forwardIPv4: false, forwardIPv6: false });
+  const dataplane = new FakeDataplane(clock, collectingLog());
+  await dataplane.start({ routeLocalnet: false, forwardIPv4: false, forwardIPv6: false, hold: true });
   const log = collectingLog();
   const handler = new ScriptedHandler();
+  const readiness = { wait: (_signal: AbortSignal): Promise<void> => Promise.resolve() };
   const target = new Target({
     config: CONFIG,
     dataplane,
     clock,
     log,
+    untilReady: (signal) => readiness.wait(signal),
     createHandler: (died) => {
       handler.died = died;
       return handler;
     },
   });
   await target.open();
-  await target.group.createMapping(MAPPING).enable();
+  await target.group.createMapping({ ...MAPPING, ...mapping }).enable();
   const states: string[] = [];
   target.onState((state) => states.push(state));
-  return { clock, dataplane, log, handler, target, states };
+  return { clock, dataplane, log, handler, readiness, target, states };
 }
 
 describe("Target", () => {
@@ -66,8 +72,8 @@ describe("Target", () => {
     open = undefined;
   });
 
-  async function given() {
-    const all = await setUp();
+  async function given(mapping: Partial<MappingSpec> = {}) {
+    const all = await setUp(mapping);
     open = all.target;
     return all;
   }
@@ -75,9 +81,9 @@ describe("Target", () => {
   it("takes flows when it is active, and stops taking them when drained", async () => {
     const { dataplane, handler, target, states } = await given();
     expect(dataplane.send("tcp", LISTEN)).toBeUndefined();
-    await target.warm("test");
+    await target.warm({ reason: "test" });
     expect(dataplane.send("tcp", LISTEN)).toBe("127.0.0.1:8080");
-    await target.drain("test");
+    await target.drain("test", true);
     expect(dataplane.send("tcp", LISTEN)).toBeUndefined();
     expect(dataplane.flows).toEqual([]);
     expect(states).toEqual(["warming", "active", "draining", "inactive"]);
@@ -86,15 +92,15 @@ describe("Target", () => {
 
   it("warms once, whoever asks while it is under way", async () => {
     const { handler, target } = await given();
-    target.signal("one");
-    await Promise.all([target.warm("two"), target.warm("three")]);
-    await target.warm("four");
+    target.signal({ reason: "one" });
+    await Promise.all([target.warm({ reason: "two" }), target.warm({ reason: "three" })]);
+    await target.warm({ reason: "four" });
     expect(handler.calls).toEqual(["warm"]);
   });
 
   it("drains when it has been idle for its timeout, and not before", async () => {
     const { clock, dataplane, target, states } = await given();
-    await target.warm("test");
+    await target.warm({ reason: "test" });
     await clock.advance(30_000);
     dataplane.send("tcp", LISTEN);
     dataplane.hangUp("backend");
@@ -107,7 +113,7 @@ describe("Target", () => {
 
   it("stays active while a silent flow is alive", async () => {
     const { clock, dataplane, target } = await given();
-    await target.warm("test");
+    await target.warm({ reason: "test" });
     dataplane.send("tcp", LISTEN);
     await clock.advance(300_000 + 59_000);
     expect(target.state).toBe("active");
@@ -117,7 +123,7 @@ describe("Target", () => {
 
   it("calls a drain off when traffic came meanwhile", async () => {
     const { clock, dataplane, target, states, handler } = await given();
-    await target.warm("test");
+    await target.warm({ reason: "test" });
     target.onState((state) => {
       if (state === "draining") dataplane.send("tcp", LISTEN);
     });
@@ -128,13 +134,118 @@ describe("Target", () => {
     expect(dataplane.send("tcp", LISTEN)).toBe("127.0.0.1:8080");
   });
 
+  it("lets held flows go as soon as it is ready, not before", async () => {
+    const { dataplane, target, readiness, handler } = await given({ whenCold: "hold" });
+    const hold = gate();
+    readiness.wait = () => hold.promise;
+    const answer = dataplane.connect("tcp", LISTEN);
+    const warm = target.warm({ reason: "test" });
+    await settle();
+    expect(handler.calls).toEqual(["warm"]);
+    expect(target.group.held).toBe(1);
+    expect(target.state).toBe("warming");
+    hold.open();
+    expect(await answer).toBe("127.0.0.1:8080");
+    await warm;
+    expect(target.state).toBe("active");
+  });
+
+  it("refuses held flows when it does not get ready, and new ones until the next try", async () => {
+    const { clock, dataplane, target, readiness, handler } = await given({ whenCold: "hold" });
+    readiness.wait = () => Promise.reject(new Fault("NOT_READY", "not ready within 30000 ms"));
+    const answer = dataplane.connect("tcp", LISTEN);
+    await expect(target.warm({ reason: "test" })).rejects.toMatchObject({ code: "NOT_READY" });
+    expect(await answer).toBeUndefined();
+    expect(target.state).toBe("inactive");
+    expect(handler.calls).toEqual(["warm", "drain"]);
+    const meanwhile = dataplane.connect("tcp", LISTEN);
+    target.refuseWhileWaiting();
+    expect(await meanwhile).toBeUndefined();
+    await clock.advance(1000);
+    readiness.wait = () => Promise.resolve();
+    const next = dataplane.connect("tcp", LISTEN);
+    target.refuseWhileWaiting();
+    target.signal({ reason: "next" });
+    expect(await next).toBe("127.0.0.1:8080");
+  });
+
+  it("fails at once when the service dies before it is ready", async () => {
+    const { dataplane, target, readiness, handler } = await given({ whenCold: "hold" });
+    readiness.wait = (signal) =>
+      new Promise((_resolve, reject) => {
+        signal.addEventListener("abort", () => {
+          reject(signal.reason as Error);
+        });
+      });
+    const answer = dataplane.connect("tcp", LISTEN);
+    const warm = target.warm({ reason: "test" });
+    await settle();
+    handler.died(DEATH);
+    await expect(warm).rejects.toBe(DEATH);
+    expect(await answer).toBeUndefined();
+    expect(target.lastError?.message).toBe("command ended with exit code 3");
+  });
+
+  it("loses no flow that comes while it drains", async () => {
+    const { clock, dataplane, target, states, handler } = await given({ whenCold: "hold" });
+    await target.warm({ reason: "test" });
+    const answers: Promise<string | undefined>[] = [];
+    target.onState((state) => {
+      if (state === "draining" && answers.length === 0) answers.push(dataplane.connect("tcp", LISTEN));
+    });
+    await clock.advance(60_000);
+    // the flow came just before new ones are held, or just after: the drain is called off either way
+    expect(await answers[0]).toBe("127.0.0.1:8080");
+    expect(states.slice(2)).toEqual(["draining", "active"]);
+    // and one that comes while the service is being stopped is held until it is up again
+    const hold = gate();
+    handler.drainGate = hold.promise;
+    dataplane.hangUp("backend");
+    await clock.advance(60_000);
+    expect(target.state).toBe("draining");
+    const late = dataplane.connect("tcp", LISTEN);
+    target.signal({ reason: "held" });
+    hold.open();
+    expect(await late).toBe("127.0.0.1:8080");
+    await settle();
+    expect(states.slice(4)).toEqual(["draining", "inactive", "warming", "active"]);
+  });
+
+  it("says how many flows are alive instead of cutting them, unless forced", async () => {
+    const { dataplane, target } = await given();
+    await target.warm({ reason: "test" });
+    dataplane.send("tcp", LISTEN);
+    dataplane.send("tcp", LISTEN);
+    await expect(target.drain("test", false)).rejects.toMatchObject({
+      code: "TARGET_BUSY",
+      message: expect.stringContaining("2 flows are alive") as string,
+    });
+    expect(target.state).toBe("active");
+    expect(dataplane.send("tcp", LISTEN)).toBe("127.0.0.1:8080");
+    await target.drain("test", true);
+    expect(target.state).toBe("inactive");
+    expect(dataplane.flows).toEqual([]);
+  });
+
+  it("remembers who woke it, and how long that took", async () => {
+    const { clock, target, readiness } = await given();
+    expect(target.lastWake).toBeUndefined();
+    const hold = gate();
+    readiness.wait = () => hold.promise;
+    target.signal({ reason: "first packet", frontend: "front", source: "192.0.2.99:5000" });
+    await clock.advance(1500);
+    hold.open();
+    await settle();
+    expect(target.lastWake).toMatchObject({ frontend: "front", source: "192.0.2.99:5000", tookMs: 1500 });
+  });
+
   it("is not drained while it is wanted, and is when that ends", async () => {
     const { clock, target } = await given();
     const release = target.wants.add("always");
-    await target.warm("test");
+    await target.warm({ reason: "test" });
     await clock.advance(1_000_000);
     expect(target.state).toBe("active");
-    await expect(target.drain("test")).rejects.toMatchObject({ code: "TARGET_WANTED" });
+    await expect(target.drain("test", true)).rejects.toMatchObject({ code: "TARGET_WANTED" });
     release();
     release();
     await clock.advance(0);
@@ -148,7 +259,7 @@ describe("Target", () => {
     const start = clock.now();
     for (let step = 0; step < 1500; step++) {
       const before = handler.calls.length;
-      target.signal("again");
+      target.signal({ reason: "again" });
       await settle();
       if (handler.calls.length > before) tries.push((clock.now() - start) / 1000);
       await clock.advance(100);
@@ -157,31 +268,31 @@ describe("Target", () => {
     expect(target.state).toBe("inactive");
     expect(target.lastError?.message).toBe("no such file");
     handler.warmFailure = undefined;
-    await target.warm("a person does not wait");
+    await target.warm({ reason: "a person does not wait" });
     expect(target.state).toBe("active");
   }, 20_000);
 
   it("begins again with a short delay after success", async () => {
     const { clock, handler, target } = await given();
     handler.warmFailure = new Error("no");
-    await target.warm("1").catch(() => undefined);
-    await target.warm("2").catch(() => undefined);
+    await target.warm({ reason: "1" }).catch(() => undefined);
+    await target.warm({ reason: "2" }).catch(() => undefined);
     handler.warmFailure = undefined;
-    await target.warm("3");
+    await target.warm({ reason: "3" });
     await clock.advance(5000);
     handler.died(DEATH);
     await clock.advance(999);
-    target.signal("too early");
+    target.signal({ reason: "too early" });
     expect(target.state).toBe("inactive");
     await clock.advance(1);
-    target.signal("now");
+    target.signal({ reason: "now" });
     await settle();
     expect(target.state).toBe("active");
   });
 
   it("goes inactive at once when the service dies, cuts its flows, and can be warmed again", async () => {
     const { clock, dataplane, handler, target, states } = await given();
-    await target.warm("test");
+    await target.warm({ reason: "test" });
     dataplane.send("tcp", LISTEN);
     handler.died(DEATH);
     expect(target.state).toBe("inactive");
@@ -190,7 +301,7 @@ describe("Target", () => {
     expect(dataplane.send("tcp", LISTEN)).toBeUndefined();
     expect(dataplane.flows).toEqual([]);
     await clock.advance(1000);
-    target.signal("again");
+    target.signal({ reason: "again" });
     await settle();
     expect(states).toEqual(["warming", "active", "inactive", "warming", "active"]);
     expect(handler.calls).toEqual(["warm", "warm"]);
@@ -199,7 +310,7 @@ describe("Target", () => {
   it("fails a warm during which the service dies", async () => {
     const { handler, target } = await given();
     handler.warmGate = gate().promise;
-    const warm = target.warm("test");
+    const warm = target.warm({ reason: "test" });
     await settle();
     handler.died(DEATH);
     await expect(warm).rejects.toBe(DEATH);
@@ -210,7 +321,7 @@ describe("Target", () => {
     const { dataplane, handler, target } = await given();
     const hold = gate();
     handler.warmGate = hold.promise;
-    const warm = target.warm("test");
+    const warm = target.warm({ reason: "test" });
     await settle();
     dataplane.nextFailure = new Error("nft failed");
     hold.open();
@@ -221,12 +332,12 @@ describe("Target", () => {
 
   it("warms after a drain that is under way", async () => {
     const { handler, target, states } = await given();
-    await target.warm("test");
+    await target.warm({ reason: "test" });
     const hold = gate();
     handler.drainGate = hold.promise;
-    const drain = target.drain("test");
+    const drain = target.drain("test", true);
     await settle();
-    target.signal("while draining");
+    target.signal({ reason: "while draining" });
     hold.open();
     await drain;
     await settle();
@@ -235,9 +346,9 @@ describe("Target", () => {
 
   it("is inactive after a stop that failed, with the error", async () => {
     const { handler, target } = await given();
-    await target.warm("test");
+    await target.warm({ reason: "test" });
     handler.drainFailure = new Error("cannot be killed");
-    await expect(target.drain("test")).rejects.toThrow("cannot be killed");
+    await expect(target.drain("test", true)).rejects.toThrow("cannot be killed");
     expect(target.state).toBe("inactive");
     expect(target.lastError?.message).toBe("cannot be killed");
     handler.drainFailure = undefined;
@@ -249,9 +360,9 @@ describe("Target", () => {
     if (from === "warming") handler.warmGate = hold.promise;
     if (from === "draining") handler.drainGate = hold.promise;
     const work: Promise<unknown>[] = [];
-    if (from !== "inactive") work.push(target.warm("test").catch((error: unknown) => error));
+    if (from !== "inactive") work.push(target.warm({ reason: "test" }).catch((error: unknown) => error));
     await settle();
-    if (from === "draining") work.push(target.drain("test"));
+    if (from === "draining") work.push(target.drain("test", true));
     await settle();
     expect(target.state).toBe(from);
     const closed = target.close();
@@ -262,8 +373,8 @@ describe("Target", () => {
     expect(target.state).toBe("closed");
     expect(handler.calls.at(-1)).toBe("close");
     expect(dataplane.groups.size).toBe(0);
-    await expect(target.warm("late")).rejects.toMatchObject({ code: "TARGET_CLOSED" });
-    target.signal("late");
+    await expect(target.warm({ reason: "late" })).rejects.toMatchObject({ code: "TARGET_CLOSED" });
+    target.signal({ reason: "late" });
     handler.died(DEATH);
     await settle();
     expect(target.state).toBe("closed");
@@ -271,7 +382,7 @@ describe("Target", () => {
 
   it("logs each change of state once, with its reason", async () => {
     const { handler, target, log } = await given();
-    await target.warm("asked to");
+    await target.warm({ reason: "asked to" });
     handler.died(DEATH);
     const lines = log.entries.filter(({ message }) => message === "target state");
     expect(lines.map(({ level, fields }) => [level, fields["from"], fields["to"], fields["reason"] ?? fields["error"]])).toEqual([

@@ -16,11 +16,30 @@ import { IdleWatch } from "./idle-watch.ts";
 import { TARGET_TRANSITIONS, type TargetState } from "./state.ts";
 import { Wants } from "./wants.ts";
 
+/** Why a target is warmed. */
+export interface WakeCause {
+  /** In words, for the log. */
+  readonly reason: string;
+  readonly frontend?: string;
+  /** Whoever came to that frontend. */
+  readonly source?: string;
+}
+
+/** The last time that a target became active. */
+export interface Wake extends WakeCause {
+  /** When it was asked for. */
+  readonly date: Date;
+  /** From then until it was ready. */
+  readonly tookMs: number;
+}
+
 export interface TargetOptions {
   readonly config: TargetConfig;
   readonly dataplane: Dataplane;
   readonly clock: Clock;
   readonly log: Log;
+  /** Resolves when the service, which has been started, is ready. @throws why it is not, or the signal's reason */
+  readonly untilReady: (signal: AbortSignal) => Promise<void>;
   /** Makes the handler; `died` is to be called when the service ends by itself. */
   readonly createHandler: (died: (reason: Fault) => void) => TargetHandler;
 }
@@ -39,6 +58,7 @@ export class Target {
   #group: Group | undefined;
   #state: TargetState = "inactive";
   #lastError: { readonly message: string; readonly date: Date } | undefined;
+  #lastWake: Wake | undefined;
   /** Under way or waiting for its turn. */
   #warming: Promise<void> | undefined;
   #draining: Promise<void> | undefined;
@@ -76,6 +96,10 @@ export class Target {
     return this.#lastError;
   }
 
+  get lastWake(): Wake | undefined {
+    return this.#lastWake;
+  }
+
   /** @throws Fault TARGET_CLOSED before open() and after close() */
   get group(): Group {
     if (this.#group === undefined) throw new Fault("TARGET_CLOSED", `the target "${this.name}" is not open`);
@@ -95,11 +119,11 @@ export class Target {
 
   /**
    * Warms, or joins a warm under way. Does not heed the delay after a failure: a person asks.
-   * @throws Fault TARGET_CLOSED, or what the handler or dataplane failed with; the target is inactive then
+   * @throws Fault TARGET_CLOSED, NOT_READY, or what the handler or dataplane failed with; the target is inactive then
    */
-  warm(reason: string): Promise<void> {
+  warm(cause: WakeCause): Promise<void> {
     this.#warming ??= this.#serial
-      .run(() => this.#warm(reason))
+      .run(() => this.#warm(cause))
       .finally(() => {
         this.#warming = undefined;
       });
@@ -107,43 +131,57 @@ export class Target {
   }
 
   /** As warm(), from a program: returns at once, and is ignored during the delay after a failure. */
-  signal(reason: string): void {
-    if (this.#state === "active" || this.#closing !== undefined || this.#warming !== undefined) return;
-    if (this.#backoff.remaining() > 0) return;
+  signal(cause: WakeCause): void {
+    if (this.#state === "active" || this.#isClosing() || this.#warming !== undefined || this.#isWaiting()) return;
     // the failure is logged and kept where it happens
-    this.warm(reason).catch(() => undefined);
+    this.warm(cause).catch(() => undefined);
   }
 
-  async #warm(reason: string): Promise<void> {
+  /** During the delay after a failure nothing can wake the target: refuses the flows that are held for it. */
+  refuseWhileWaiting(): void {
+    if (this.#state === "inactive" && this.#warming === undefined && this.#isWaiting()) this.group.refuseHeld();
+  }
+
+  #isWaiting(): boolean {
+    return this.#backoff.remaining() > 0;
+  }
+
+  async #warm(cause: WakeCause): Promise<void> {
     if (this.#state === "active") return;
     if (this.#isClosing()) throw new Fault("TARGET_CLOSED", `the target "${this.name}" is closed`);
-    this.#warmAbort = new AbortController();
+    const { signal } = (this.#warmAbort = new AbortController());
     this.#death = undefined;
-    this.#transition("inactive", "warming", { reason });
+    const begun = this.#clock.now();
+    const date = this.#clock.date();
+    this.#transition("inactive", "warming", { ...cause });
     let started = false;
     try {
-      await this.#handler.warm(this.#warmAbort.signal);
+      await this.#handler.warm(signal);
       started = true;
+      this.#checkWarm();
+      await this.#options.untilReady(signal);
       this.#checkWarm();
       await this.group.activate();
       this.#checkWarm();
     } catch (error) {
-      await this.#undoWarm(started);
-      const cause = this.#reasonOfDeath() ?? error;
+      const failure = this.#reasonOfDeath() ?? error;
       const retryInMs = this.#isClosing() ? undefined : this.#backoff.failed();
-      this.#fail(cause);
-      this.#transition("warming", "inactive", { error: messageOf(cause), retry_in_ms: retryInMs });
-      throw cause;
+      await this.#undoWarm(started);
+      this.#fail(failure);
+      this.#transition("warming", "inactive", { error: messageOf(failure), retry_in_ms: retryInMs });
+      this.group.refuseHeld();
+      throw failure;
     }
     this.#backoff.succeeded();
-    this.#transition("warming", "active", { reason });
+    const tookMs = Math.round(this.#clock.now() - begun);
+    this.#lastWake = { ...cause, date, tookMs };
+    this.#transition("warming", "active", { ...cause, took_ms: tookMs });
     this.#watchIdle();
   }
 
   #checkWarm(): void {
     this.#warmAbort.signal.throwIfAborted();
-    const death = this.#reasonOfDeath();
-    if (death !== undefined) throw death;
+    this.#checkAlive();
   }
 
   // as functions, since what they read changes while the caller waits
@@ -170,39 +208,40 @@ export class Target {
   }
 
   /**
-   * Drains, or joins a drain under way.
-   * @throws Fault TARGET_WANTED (see `wants`), TARGET_CLOSED, or what the handler or dataplane failed with
+   * Drains, or joins a drain under way. Without `force`, not while a flow is alive.
+   * @throws Fault TARGET_WANTED (see `wants`), TARGET_BUSY (says how many flows), TARGET_CLOSED, or what the handler or
+   *   dataplane failed with
    */
-  drain(reason: string): Promise<void> {
+  drain(reason: string, force: boolean): Promise<void> {
     const party = this.wants.first();
-    if (party !== undefined && this.#closing === undefined) {
+    if (party !== undefined && !this.#isClosing()) {
       const message = `"${this.name}" is wanted by the running frontend "${party}": stop that first (proxygwctl stop ${party})`;
       return Promise.reject(new Fault("TARGET_WANTED", message));
     }
     this.#draining ??= this.#serial
-      .run(() => this.#drain(reason))
+      .run(() => this.#drain(reason, force ? undefined : () => this.#aliveFlows()))
       .finally(() => {
         this.#draining = undefined;
       });
     return this.#draining;
   }
 
-  /** `idleAt`: it was idle at that moment of the clock; called off when there turn out to be packets or flows since. */
-  async #drain(reason: string, idleAt?: number): Promise<void> {
+  /** `objection` is asked once new flows are held; what it returns calls the drain off. @throws that, after going back to active */
+  async #drain(reason: string, objection?: () => Promise<Fault | undefined>): Promise<void> {
     if (this.#state === "closed" || this.#state === "inactive") return;
     this.#idleAbort.abort();
     this.#transition("active", "draining", { reason });
+    let why: Fault | undefined;
     try {
       await this.group.deactivate();
-      if (idleAt !== undefined && (await this.#busySince(idleAt))) {
-        await this.group.activate();
-        this.#transition("draining", "active", { reason: "traffic came while draining" });
-        this.#watchIdle();
-        return;
-      }
+      why = await objection?.();
     } catch (error) {
       // stopping the service is what was asked for, and clients are not worse off by it
       this.#log.error("could not take the target out of the packet path before stopping it", { error: messageOf(error) });
+    }
+    if (why !== undefined && !this.#isClosing()) {
+      await this.#callOff(why);
+      throw why;
     }
     const failures: unknown[] = [];
     for (const step of [() => this.#handler.drain(), () => this.group.cutFlows()]) {
@@ -215,11 +254,40 @@ export class Target {
     if (failure !== undefined) throw failure as Error;
   }
 
-  /** Whether a packet came after `moment`, or a flow is alive, now that no new flow can begin. */
-  async #busySince(moment: number): Promise<boolean> {
+  /** Back to active, nothing lost: what came meanwhile was held. */
+  async #callOff(why: Fault): Promise<void> {
+    try {
+      await this.group.activate();
+      this.#checkAlive();
+    } catch (error) {
+      await this.#undoWarm(true);
+      this.#fail(error);
+      this.#transition("draining", "inactive", { error: messageOf(error), retry_in_ms: this.#backoff.failed() });
+      this.group.refuseHeld();
+      throw error;
+    }
+    this.#transition("draining", "active", { reason: why.message });
+    this.#watchIdle();
+  }
+
+  #checkAlive(): void {
+    const death = this.#reasonOfDeath();
+    if (death !== undefined) throw death;
+  }
+
+  /** Whether a packet came after `moment`, is held, or a flow is alive, now that no new flow can begin. */
+  async #busySince(moment: number): Promise<Fault | undefined> {
     const quietFor = await this.group.quietFor();
-    if (quietFor !== undefined && this.#clock.now() - quietFor > moment) return true;
-    return (await this.group.flows()).count > 0;
+    const packet = quietFor !== undefined && this.#clock.now() - quietFor > moment;
+    if (packet || this.group.held > 0) return new Fault("TARGET_BUSY", "traffic came while draining");
+    return this.#aliveFlows();
+  }
+
+  async #aliveFlows(): Promise<Fault | undefined> {
+    const { count } = await this.group.flows();
+    if (count === 0) return undefined;
+    const flows = count === 1 ? "1 flow is" : `${count} flows are`;
+    return new Fault("TARGET_BUSY", `${flows} alive on "${this.name}"; to cut them: proxygwctl drain ${this.name} --force`);
   }
 
   #watchIdle(): void {
@@ -232,7 +300,8 @@ export class Target {
       log: this.#log,
     });
     this.#drainWhenIdle(watch, abort.signal).catch((error: unknown) => {
-      if (!abort.signal.aborted) this.#log.error("could not drain the idle target", { error: messageOf(error) });
+      if (!abort.signal.aborted && !hasCode(error, "TARGET_BUSY"))
+        this.#log.error("could not drain the idle target", { error: messageOf(error) });
     });
   }
 
@@ -244,18 +313,17 @@ export class Target {
     } while (this.wants.first() !== undefined);
     await this.#serial.run(async () => {
       if (signal.aborted || this.#state !== "active" || this.wants.first() !== undefined) return;
-      await this.#drain(`idle for ${String(this.config.idleTimeoutMs)} ms`, idleAt);
+      await this.#drain(`idle for ${this.config.idleTimeoutMs} ms`, () => this.#busySince(idleAt));
     });
   }
 
   /** Called by the handler at any time. */
   #died(reason: Fault): void {
-    if (this.#state !== "warming" && this.#state !== "active") return;
+    if (this.#state === "inactive" || this.#state === "closed") return;
     this.#death = reason;
-    if (this.#state === "warming") {
-      this.#warmAbort.abort(reason);
-      return;
-    }
+    if (this.#state === "warming") this.#warmAbort.abort(reason);
+    // a drain under way finds out when it is called off; otherwise that is how it was to end
+    if (this.#state !== "active") return;
     this.#idleAbort.abort();
     const retryInMs = this.#backoff.failed();
     this.#fail(reason);

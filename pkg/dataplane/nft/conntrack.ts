@@ -10,6 +10,8 @@ export interface FlowLine {
   readonly remainingSeconds: number;
   /** TCP only. */
   readonly state?: string;
+  /** 0 where the kernel has no conntrack marks. */
+  readonly mark: number;
 }
 
 /** `tcp      6 54 ESTABLISHED src=… …` or `udp      17 29 src=… …`; undefined: not such a line. */
@@ -17,7 +19,8 @@ export function parseFlowLine(line: string): FlowLine | undefined {
   const match = /^(\w+)\s+\d+\s+(\d+)\s+(?:([A-Z][A-Z0-9_]*)\s+)?src=/.exec(line);
   if (match === null) return undefined;
   const remainingSeconds = Number(match[2]);
-  return match[3] === undefined ? { remainingSeconds } : { remainingSeconds, state: match[3] };
+  const mark = Number(/\bmark=(\d+)/.exec(line)?.[1] ?? 0);
+  return match[3] === undefined ? { remainingSeconds, mark } : { remainingSeconds, state: match[3], mark };
 }
 
 /** A closed TCP flow lingers in these states; it is not alive. */
@@ -28,9 +31,12 @@ const NOTHING_DELETED = /\b0 flow entries have been deleted/;
 
 export class Conntrack {
   readonly #tools: ToolRunner;
+  readonly #ignoreMark: number;
 
-  constructor(tools: ToolRunner) {
+  /** `ignoreMark`: the bit of the conntrack mark of flows that never count as alive. */
+  constructor(tools: ToolRunner, ignoreMark: number) {
     this.#tools = tools;
+    this.#ignoreMark = ignoreMark;
   }
 
   /** The flows that go to `endpoint` and are alive. @throws Fault CONNTRACK_FAILED */
@@ -40,6 +46,7 @@ export class Conntrack {
     const onLine = (line: string): void => {
       const flow = parseFlowLine(line);
       if (flow === undefined || (flow.state !== undefined && CLOSED_STATES.has(flow.state))) return;
+      if ((flow.mark & this.#ignoreMark) !== 0) return;
       count++;
       longest = Math.max(longest, flow.remainingSeconds);
     };

@@ -21,7 +21,7 @@ import { NftDataplane } from "./driver.ts";
 const SERVERS = ["127.0.0.2", "127.0.0.3", "::1"];
 const PORT = 8080;
 const TABLE = "contract";
-const NO_NEEDS: Needs = { routeLocalnet: false, forwardIPv4: false, forwardIPv6: false };
+const NO_NEEDS: Needs = { routeLocalnet: false, forwardIPv4: false, forwardIPv6: false, hold: false };
 const tools = systemTools();
 
 async function ownNamespace(): Promise<void> {
@@ -36,13 +36,15 @@ function newDataplane(
   return new NftDataplane({
     config: {
       table: options.table ?? TABLE,
-      masqueradeMark: 0x40000000,
+      queue: 7,
+      marks: { masquerade: 0x40000000, queue: 0x20000000, refuse: 0x10000000, ignore: 0x40000000 },
       manageSysctls: options.manageSysctls ?? true,
       wildcardOverlap: options.overlap ?? "refuse",
     },
     runtimeDir,
     tools,
     host: { platform: "linux", processStatus: () => readFile("/proc/self/status", "utf8") },
+    clock: systemClock,
     log: collectingLog(),
   });
 }
@@ -81,21 +83,22 @@ class KernelHarness implements DataplaneHarness {
   }
 
   async open(): Promise<void> {
-    await this.dataplane.start(NO_NEEDS);
+    await tools.run("conntrack", ["-F"]);
+    await this.dataplane.start({ ...NO_NEEDS, hold: true });
     for (const address of SERVERS) {
       const server = await listenTcp(address);
-      server.on("connection", (socket) => this.#accepted.add(socket));
+      server.on("connection", (socket: Socket) => this.#accepted.add(socket));
       this.#servers.push(server, await listenUdp(address));
     }
   }
 
-  send(protocol: Protocol, to: AddrPort): Promise<string | undefined> {
-    return protocol === "tcp" ? this.#sendTcp(to) : this.#sendUdp(to);
+  send(protocol: Protocol, to: AddrPort, from?: string): Promise<string | undefined> {
+    return protocol === "tcp" ? this.#sendTcp(to, from) : this.#sendUdp(to, from);
   }
 
-  #sendTcp(to: AddrPort): Promise<string | undefined> {
+  #sendTcp(to: AddrPort, from?: string): Promise<string | undefined> {
     return new Promise((resolve) => {
-      const socket = createConnection(to.port, to.address);
+      const socket = createConnection({ port: to.port, host: to.address, ...(from === undefined ? {} : { localAddress: from }) });
       socket.on("connect", () => socket.write("?\n"));
       socket.on("data", (data) => {
         resolve(endpointText(data.toString()));
@@ -107,7 +110,7 @@ class KernelHarness implements DataplaneHarness {
     });
   }
 
-  #sendUdp(to: AddrPort): Promise<string | undefined> {
+  #sendUdp(to: AddrPort, from?: string): Promise<string | undefined> {
     return new Promise((resolve) => {
       const socket = createSocket(to.family === "ipv4" ? "udp4" : "udp6");
       const timer = setTimeout(() => {
@@ -120,8 +123,18 @@ class KernelHarness implements DataplaneHarness {
       const send = (): void => {
         socket.send("?\n", to.port, to.address);
       };
-      send();
-      this.#clients.push({ send, close: () => socket.close() });
+      // port unreachable comes as an error of the next call
+      socket.on("error", () => {
+        clearTimeout(timer);
+        resolve(undefined);
+      });
+      socket.bind(0, from ?? (to.family === "ipv4" ? "127.0.0.1" : "::1"), send);
+      this.#clients.push({
+        send,
+        close: () => {
+          socket.close();
+        },
+      });
     });
   }
 
@@ -190,7 +203,7 @@ describe("nft driver", () => {
     await writeFile("/proc/sys/net/ipv4/conf/all/accept_redirects", "0");
     const before = { rules: await ruleset(), sysctls: await Promise.all(keys.map(sysctl)) };
     const dataplane = newDataplane(directory);
-    await dataplane.start({ routeLocalnet: true, forwardIPv4: true, forwardIPv6: true });
+    await dataplane.start({ routeLocalnet: true, forwardIPv4: true, forwardIPv6: true, hold: true });
     expect(await Promise.all(keys.slice(0, 3).map(sysctl))).toEqual(["1", "1", "1"]);
     expect(await ruleset()).toContain("chain loopback_guard");
     await dataplane.close();
@@ -206,7 +219,7 @@ describe("nft driver", () => {
     cleanups.push(() => dataplane.close());
     await dataplane.start({ ...NO_NEEDS, forwardIPv4: true });
     expect(await ruleset()).not.toContain("leftover");
-    expect(await ruleset()).toContain("chain forward_guard4");
+    expect(await ruleset()).toContain("chain forward_guard4 {");
     await dataplane.close();
     expect(await sysctl("net/ipv4/ip_forward")).toBe("0");
   });
@@ -269,6 +282,9 @@ describe("nft driver", () => {
           routes: [{ listen, endpoint }],
           flowTimeoutMs: 60_000,
           masquerade: "auto",
+          whenCold: "hold",
+          hold: { timeoutMs: 30_000, maxFlows: 1024 },
+          gates: { allow: [], deny: [], ignore: [] },
         });
         await Promise.all([mapping.enable(), group.activate()]);
       }),

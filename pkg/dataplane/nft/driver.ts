@@ -1,21 +1,32 @@
 /** The nftables driver: implements Dataplane with the nft and conntrack programs and one table of its own. */
 import { join } from "node:path";
+import type { Clock } from "../../clock/clock.ts";
 import type { DataplaneConfig } from "../../config/types.ts";
 import { collected, Fault, hasCode } from "../../fault/fault.ts";
 import type { Log } from "../../log/log.ts";
 import type { ToolRunner } from "../../process/process.ts";
+import { openQueue } from "../../netlink/open-queue.ts";
 import type { Dataplane, Group, GroupSpec, Needs } from "../dataplane.ts";
 import { MappingClaims } from "../mapping-claims.ts";
 import { Conntrack } from "./conntrack.ts";
+import { GateCounters } from "./gate-counters.ts";
 import { NftGroup } from "./group.ts";
+import { HoldQueue } from "./hold-queue.ts";
 import { Nft } from "./nft.ts";
 import { probe, type ProbeHost } from "./probe.ts";
-import { deleteTableText, tableText } from "./ruleset.ts";
+import { findQueueWay, QueueRules } from "./queue-way.ts";
+import { deleteTableText, type QueueWay, tableText } from "./ruleset.ts";
 import { Sysctls } from "./sysctl.ts";
 import { applySystem, isNeeded, planSystem } from "./system-settings.ts";
 import { TableContent } from "./table-content.ts";
 import { TableLock } from "./table-lock.ts";
 import { Transactor } from "./transactor.ts";
+
+const QUEUE_WAY_TEXT: Readonly<Record<QueueWay["way"], string>> = {
+  statement: "the nftables queue statement",
+  mark: "rules of iptables: this kernel has no nftables queue statement",
+  none: "nothing",
+};
 
 export interface NftDataplaneOptions {
   readonly config: DataplaneConfig;
@@ -23,6 +34,7 @@ export interface NftDataplaneOptions {
   readonly runtimeDir: string;
   readonly tools: ToolRunner;
   readonly host: ProbeHost;
+  readonly clock: Clock;
   readonly log: Log;
   /** Root of the kernel's settings, default /proc/sys. */
   readonly sysctlRoot?: string;
@@ -36,6 +48,8 @@ export class NftDataplane implements Dataplane {
   readonly #sysctls: Sysctls;
   readonly #transactor: Transactor;
   readonly #content: TableContent;
+  readonly #gateCounters: GateCounters;
+  readonly #queue: HoldQueue;
   readonly #claims: MappingClaims;
   readonly #groups = new Map<string, NftGroup>();
   #state: "new" | "started" | "closed" = "new";
@@ -46,7 +60,7 @@ export class NftDataplane implements Dataplane {
   constructor(options: NftDataplaneOptions) {
     this.#options = options;
     this.#nft = new Nft(options.tools);
-    this.#conntrack = new Conntrack(options.tools);
+    this.#conntrack = new Conntrack(options.tools, options.config.marks.ignore);
     this.#lock = new TableLock(options.config.table);
     this.#sysctls = new Sysctls({
       log: options.log,
@@ -57,6 +71,9 @@ export class NftDataplane implements Dataplane {
     this.#transactor = new Transactor(this.#nft);
     this.#claims = new MappingClaims(options.config.wildcardOverlap);
     this.#content = new TableContent(options.config.table);
+    this.#gateCounters = new GateCounters(this.#nft, options.config.table);
+    const { queue: number, marks } = options.config;
+    this.#queue = new HoldQueue({ number, marks, clock: options.clock, log: options.log, open: openQueue });
   }
 
   async start(needs: Needs, signal?: AbortSignal): Promise<void> {
@@ -75,7 +92,7 @@ export class NftDataplane implements Dataplane {
   }
 
   async #acquire(needs: Needs, signal?: AbortSignal): Promise<void> {
-    const { table, masqueradeMark } = this.#options.config;
+    const { table, marks } = this.#options.config;
     await probe(this.#options.tools, this.#options.host, signal);
     await this.#lock.acquire();
     this.#releases.push(() => this.#lock.release());
@@ -83,21 +100,32 @@ export class NftDataplane implements Dataplane {
     await this.#sysctls.restore((key) => !isNeeded(key, needs));
     const plan = await planSystem(this.#sysctls, needs);
     this.#sysctls.refuseUnmanaged(plan.lacking);
+    const queue = needs.hold ? await this.#openQueue() : ({ way: "none" } as const);
     // the guards are in force before the settings that need them, and until those are put back
     this.#releases.push(() => this.#deleteTable());
     this.#releases.push(() => this.#sysctls.restore());
-    await this.#nft.apply(
-      tableText({
-        table,
-        masqueradeMark,
-        loopbackGuard: needs.routeLocalnet,
-        forwardGuardIPv4: plan.forwardedIPv4,
-        forwardGuardIPv6: plan.forwardedIPv6,
-      }),
-      `create the table "inet ${table}"`,
-      signal,
-    );
+    const spec = { table, marks, queue, loopbackGuard: needs.routeLocalnet, forwardGuard: plan.forwarded };
+    await this.#nft.apply(tableText(spec), `create the table "inet ${table}"`, signal);
     await applySystem(this.#sysctls, plan);
+  }
+
+  /** Before the table: what its rules send to the queue must find it. */
+  async #openQueue(): Promise<QueueWay> {
+    const { tools, log, config } = this.#options;
+    const options = { nft: this.#nft, tools, table: config.table, queue: config.queue, mark: config.marks.queue };
+    const found = await findQueueWay(options);
+    await this.#queue.open();
+    this.#releases.push(() => {
+      this.#queue.close();
+      return Promise.resolve();
+    });
+    if (found.way === "mark") {
+      const rules = new QueueRules(options);
+      this.#releases.push(() => rules.remove());
+      await rules.add();
+    }
+    log.info("packets for targets that are not active are held", { queue: config.queue, by: QUEUE_WAY_TEXT[found.way] });
+    return found;
   }
 
   async createGroup(spec: GroupSpec): Promise<Group> {
@@ -110,6 +138,8 @@ export class NftDataplane implements Dataplane {
       conntrack: this.#conntrack,
       transactor: this.#transactor,
       content: this.#content,
+      queue: this.#queue,
+      gateCounters: this.#gateCounters,
       onClose: () => this.#groups.delete(spec.name),
     });
     this.#groups.set(spec.name, group);

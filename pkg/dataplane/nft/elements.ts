@@ -1,8 +1,11 @@
-/** A mapping, an endpoint and a flow timeout as elements and chains of the table. Pure functions. */
-import type { EndpointConfig, Masquerade } from "../../config/types.ts";
-import { type AddrPort, isWildcard } from "../../value/addr-port.ts";
-import type { Protocol } from "../../value/protocol.ts";
+/** Mappings and endpoints as elements of the table, flow timeouts and wake limits as chains of it. Pure functions. */
+import type { EndpointConfig, Masquerade, WakeLimit } from "../../config/types.ts";
+import type { AddrPort } from "../../value/addr-port.ts";
+import { addressText } from "../../value/cidr.ts";
+import type { Family } from "../../value/protocol.ts";
 import type { MappingSpec } from "../dataplane.ts";
+import { gateRanges, type Range } from "../gate-ranges.ts";
+import { keyOf, keyText, SPECIFIC } from "./key.ts";
 
 /** One element of a set or map of the table. */
 export interface Element {
@@ -12,18 +15,23 @@ export interface Element {
   readonly value?: string;
 }
 
-/** What makes a mapping work: DNAT, flow timeout and masquerade, for each of its routes. */
-export function mappingElements(spec: MappingSpec): Element[] {
+/** What a mapping has in the table while it is enabled, in either state of its group. */
+export function mappingElements(spec: MappingSpec, active: boolean): Element[] {
   return spec.routes.flatMap(({ listen, endpoint }) => {
-    const suffix = `${isWildcard(listen) ? "_any" : ""}${digit(listen)}`;
-    const key = isWildcard(listen)
-      ? `${spec.protocol} . ${String(listen.port)}`
-      : `${spec.protocol} . ${listen.address} . ${String(listen.port)}`;
-    return [
-      { set: `dnat${suffix}`, key, value: `${endpoint.address} . ${String(endpoint.port)}` },
-      { set: `timeout${suffix}`, key, value: `goto ${timeoutChain(timeoutSeconds(spec.flowTimeoutMs))}` },
-      { set: `masquerade${suffix}`, key, value: MASQUERADE_VERDICT[spec.masquerade] },
-    ];
+    const { suffix, wildcard } = keyOf(listen);
+    const key = keyText(spec.protocol, listen);
+    const elements: Element[] = gateElements(spec, listen);
+    if (!wildcard) elements.push({ set: `exact${suffix}`, key });
+    if (!active && spec.whenCold !== "pass") elements.push({ set: `hold${suffix}`, key });
+    // also while packets are held, so that letting them go takes no change of the table
+    if (active || spec.whenCold !== "pass") {
+      elements.push(
+        { set: `dnat${suffix}`, key, value: `${endpoint.address} . ${endpoint.port}` },
+        { set: `timeout${suffix}`, key, value: `goto ${timeoutChain(timeoutSeconds(spec.flowTimeoutMs))}` },
+        { set: `masquerade${suffix}`, key, value: MASQUERADE_VERDICT[spec.masquerade] },
+      );
+    }
+    return elements;
   });
 }
 
@@ -33,23 +41,54 @@ const MASQUERADE_VERDICT: Readonly<Record<Masquerade, string>> = {
   never: "accept",
 };
 
-export function endpointElements(endpoints: readonly EndpointConfig[]): Element[] {
-  return endpoints.flatMap(({ protocol, addresses }) =>
-    addresses.map((address) => ({ set: `endpoint${digit(address)}`, key: endpointKey(protocol, address) })),
-  );
+/** The names of the counting sets, and whether a mapping has an element in them. */
+export const GATE_COUNTERS: Readonly<Record<"denied" | "ignored" | "limited", (spec: MappingSpec) => boolean>> = {
+  denied: ({ gates }) => gates.allow.length + gates.deny.length > 0,
+  ignored: ({ gates }) => gates.ignore.length > 0,
+  limited: ({ gates }) => gates.wakeLimit !== undefined,
+};
+
+function gateElements(spec: MappingSpec, listen: AddrPort): Element[] {
+  const { suffix, family } = keyOf(listen);
+  const key = keyText(spec.protocol, listen);
+  const ranges = (set: string, all: readonly Range[]): Element[] =>
+    all.map((range) => ({ set: `${set}${suffix}`, key: `${key} . ${rangeText(range, family)}` }));
+  const { denied, ignored } = gateRanges(spec.gates, family);
+  const counters = Object.entries(GATE_COUNTERS).filter(([, has]) => has(spec));
+  return [
+    ...ranges("deny", denied),
+    ...ranges("ignore", ignored),
+    ...counters.map(([name]) => ({ set: `${name}${suffix}`, key })),
+    ...(spec.gates.wakeLimit === undefined
+      ? []
+      : [{ set: `limit${suffix}`, key, value: `goto ${limitChain(spec.gates.wakeLimit)}` }]),
+  ];
 }
 
-export function endpointKey(protocol: Protocol, address: AddrPort): string {
-  return `${protocol} . ${address.address} . ${String(address.port)}`;
+function rangeText({ first, last }: Range, family: Family): string {
+  return first === last ? addressText(first, family) : `${addressText(first, family)}-${addressText(last, family)}`;
+}
+
+export function endpointElements(endpoints: readonly EndpointConfig[]): Element[] {
+  return endpoints.flatMap(({ protocol, addresses }) =>
+    addresses.flatMap((address) => {
+      const { suffix } = SPECIFIC[address.family];
+      const key = keyText(protocol, address);
+      return [
+        { set: `endpoint${suffix}`, key },
+        { set: `exact${suffix}`, key },
+      ];
+    }),
+  );
 }
 
 /** The set that holds an endpoint's idle clock. */
 export function clockSet(address: AddrPort): string {
-  return `active${digit(address)}`;
+  return `active${SPECIFIC[address.family].suffix}`;
 }
 
-function digit(address: AddrPort): "4" | "6" {
-  return address.family === "ipv4" ? "4" : "6";
+export function elementId({ set, key, value }: Element): string {
+  return `${set} ${key} ${value ?? ""}`;
 }
 
 export function addLine(table: string, { set, key, value }: Element): string {
@@ -66,7 +105,7 @@ export function timeoutSeconds(flowTimeoutMs: number): number {
 }
 
 function timeoutChain(seconds: number): string {
-  return `flow_${String(seconds)}s`;
+  return `flow_${seconds}s`;
 }
 
 /**
@@ -79,7 +118,7 @@ export function timeoutLines(table: string, seconds: number): string[] {
   const tcp = [
     `syn_sent : ${atMost(30)}`,
     `syn_recv : ${atMost(30)}`,
-    `established : ${String(seconds)}`,
+    `established : ${seconds}`,
     `fin_wait : ${atMost(60)}`,
     `close_wait : ${atMost(60)}`,
     `last_ack : ${atMost(10)}`,
@@ -92,9 +131,49 @@ export function timeoutLines(table: string, seconds: number): string[] {
   const name = timeoutChain(seconds);
   return [
     `add ct timeout inet ${table} ${name}_tcp {\nprotocol tcp\npolicy = { ${tcp} }\n}`,
-    `add ct timeout inet ${table} ${name}_udp {\nprotocol udp\npolicy = { unreplied : ${String(seconds)}, replied : ${String(seconds)} }\n}`,
+    `add ct timeout inet ${table} ${name}_udp {\nprotocol udp\npolicy = { unreplied : ${seconds}, replied : ${seconds} }\n}`,
     `add chain inet ${table} ${name}`,
     `add rule inet ${table} ${name} meta l4proto tcp ct timeout set "${name}_tcp"`,
     `add rule inet ${table} ${name} meta l4proto udp ct timeout set "${name}_udp"`,
+  ];
+}
+
+export function limitChain({ count, perMs }: WakeLimit): string {
+  return `limit_${count}_per_${perMs}ms`;
+}
+
+/** Seconds of nft's units of rate. */
+const RATE_UNITS = { second: 1, minute: 60, hour: 3600, day: 86_400, week: 604_800 } as const;
+
+/** nft's rates are whole numbers per unit: the smallest unit that gives one, or as near as a week comes. */
+export function nftRate({ count, perMs }: WakeLimit): string {
+  for (const [unit, seconds] of Object.entries(RATE_UNITS)) {
+    const rate = (count * seconds * 1000) / perMs;
+    if (Number.isInteger(rate)) return `${rate}/${unit}`;
+  }
+  return `${Math.max(1, Math.round((count * RATE_UNITS.week * 1000) / perMs))}/week`;
+}
+
+/** The chain that counts the new flows of each source address against a wake limit, with its buckets. */
+export function limitLines(table: string, limit: WakeLimit): string[] {
+  const name = limitChain(limit);
+  const rate = `limit rate over ${nftRate(limit)} burst ${limit.count} packets`;
+  // a bucket that has not been asked for so long is full again
+  const timeout = `${Math.max(2, Math.ceil((2 * limit.perMs) / 1000))}s`;
+  const families = Object.values(SPECIFIC).map(({ suffix, type, addressType, expression, source }) => ({
+    bucket: `${name}_${suffix}`,
+    set: `type ${type} . ${addressType}\nsize 65536\nflags dynamic,timeout\ntimeout ${timeout}`,
+    key: `${expression} . ${source}`,
+    flow: `meta l4proto . ${source} . th sport . ${source.replace("saddr", "daddr")} . th dport`,
+    counted: `counted${suffix}`,
+  }));
+  const rule = (text: string): string => `add rule inet ${table} ${name} ${text}`;
+  return [
+    ...families.map(({ bucket, set }) => `add set inet ${table} ${bucket} {\n${set}\n}`),
+    `add chain inet ${table} ${name}`,
+    ...families.map(({ flow, counted }) => rule(`${flow} @${counted} goto to_queue`)),
+    ...families.map(({ bucket, key }) => rule(`update @${bucket} { ${key} ${rate} } goto limited`)),
+    ...families.map(({ flow, counted }) => rule(`add @${counted} { ${flow} }`)),
+    rule("goto to_queue"),
   ];
 }

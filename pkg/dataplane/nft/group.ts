@@ -1,14 +1,18 @@
 import { Fault } from "../../fault/fault.ts";
 import type { AddrPort } from "../../value/addr-port.ts";
 import type { Protocol } from "../../value/protocol.ts";
-import type { FlowSummary, Group, GroupSpec, Mapping, MappingSpec } from "../dataplane.ts";
+import type { FlowSummary, Group, GroupSpec, Mapping, MappingCounters, MappingSpec } from "../dataplane.ts";
 import type { MappingClaims } from "../mapping-claims.ts";
+import type { MappingHold } from "../mapping-hold.ts";
 import type { Conntrack } from "./conntrack.ts";
-import { addLine, clockSet, deleteLine, endpointElements, endpointKey, mappingElements } from "./elements.ts";
+import { clockSet, type Element, endpointElements, mappingElements } from "./elements.ts";
+import type { GateCounters } from "./gate-counters.ts";
+import type { HoldQueue } from "./hold-queue.ts";
+import { keyText } from "./key.ts";
 import type { Nft } from "./nft.ts";
 import { CLOCK_TIMEOUT_MS } from "./ruleset.ts";
 import type { TableContent } from "./table-content.ts";
-import type { Transactor } from "./transactor.ts";
+import type { Change, Transactor } from "./transactor.ts";
 
 /** What a group shares with the driver and its siblings. */
 export interface GroupShare {
@@ -18,6 +22,8 @@ export interface GroupShare {
   readonly conntrack: Conntrack;
   readonly transactor: Transactor;
   readonly content: TableContent;
+  readonly queue: HoldQueue;
+  readonly gateCounters: GateCounters;
   readonly onClose: () => void;
 }
 
@@ -26,6 +32,7 @@ export class NftGroup implements Group {
   readonly #spec: GroupSpec;
   readonly #share: GroupShare;
   readonly #mappings = new Set<NftMapping>();
+  /** As the table has it, or will when the changes under way are done. */
   #active = false;
   #closed = false;
 
@@ -37,34 +44,46 @@ export class NftGroup implements Group {
 
   /** Makes the endpoints known to the idle clock. */
   open(): Promise<void> {
-    const elements = endpointElements(this.#spec.endpoints);
-    const { content } = this.#share;
     return this.#share.transactor.submit(
-      () => ({ lines: content.use(elements), undo: () => content.unuse(elements) }),
+      () => this.#share.content.replace([], endpointElements(this.#spec.endpoints)),
       `add the endpoints of "${this.name}"`,
     );
   }
 
   async activate(): Promise<void> {
     this.#refuseClosed();
-    await this.#setActive(true);
+    // what is held goes on at once: its way is in the table already
+    for (const { hold } of this.#mappings) hold.open();
+    try {
+      await this.#setActive(true);
+    } catch (error) {
+      for (const { hold } of this.#mappings) hold.shut();
+      throw error;
+    }
   }
 
   async deactivate(): Promise<void> {
     this.#refuseClosed();
+    for (const { hold } of this.#mappings) hold.shut();
     await this.#setActive(false);
   }
 
   #setActive(active: boolean): Promise<void> {
-    return this.#share.transactor.submit(
-      () => {
-        if (this.#active === active) return { lines: [], undo: () => undefined };
-        const before = this.#installed();
-        this.#active = active;
-        return { lines: this.#difference(before), undo: () => (this.#active = !active) };
-      },
-      `${active ? "add" : "remove"} the mappings of "${this.name}"`,
-    );
+    return this.#change(`${active ? "open" : "shut"} the mappings of "${this.name}"`, () => {
+      const former = this.#active;
+      this.#active = active;
+      return () => {
+        this.#active = former;
+      };
+    });
+  }
+
+  get held(): number {
+    return [...this.#mappings].reduce((sum, { hold }) => sum + hold.size, 0);
+  }
+
+  refuseHeld(): void {
+    for (const { hold } of this.#mappings) hold.refuse();
   }
 
   async cutFlows(): Promise<void> {
@@ -76,7 +95,7 @@ export class NftGroup implements Group {
     this.#refuseClosed();
     const left = await Promise.all(
       this.#addresses().map(({ protocol, address }) =>
-        this.#share.nft.expires(this.#share.table, clockSet(address), endpointKey(protocol, address)),
+        this.#share.nft.expires(this.#share.table, clockSet(address), keyText(protocol, address)),
       ),
     );
     const seen = left.filter((each) => each !== undefined);
@@ -97,10 +116,14 @@ export class NftGroup implements Group {
   createMapping(spec: MappingSpec): Mapping {
     this.#refuseClosed();
     this.#share.claims.claim(spec);
-    const mapping: NftMapping = new NftMapping(spec, {
+    const hold = this.#share.queue.register(spec);
+    if (this.#active) hold.open();
+    const mapping: NftMapping = new NftMapping(spec, hold, {
       setEnabled: (enabled) => this.#setEnabled(mapping, enabled),
+      gateCounters: this.#share.gateCounters,
       forget: () => {
         this.#mappings.delete(mapping);
+        this.#share.queue.unregister(spec);
         this.#share.claims.release(spec);
       },
     });
@@ -109,49 +132,45 @@ export class NftGroup implements Group {
   }
 
   #setEnabled(mapping: NftMapping, enabled: boolean): Promise<void> {
-    return this.#share.transactor.submit(
-      () => {
-        if (mapping.enabled === enabled) return { lines: [], undo: () => undefined };
-        const before = this.#installed();
-        const timeout = enabled ? this.#share.content.needTimeout(mapping.spec.flowTimeoutMs) : undefined;
-        mapping.enabled = enabled;
-        return {
-          lines: [...(timeout?.lines ?? []), ...this.#difference(before)],
-          undo: () => {
-            mapping.enabled = !enabled;
-            timeout?.undo();
-          },
-        };
-      },
-      `${enabled ? "add" : "remove"} the mapping "${mapping.name}"`,
-    );
+    return this.#change(`${enabled ? "add" : "remove"} the mapping "${mapping.name}"`, () => {
+      const former = mapping.enabled;
+      mapping.enabled = enabled;
+      return () => {
+        mapping.enabled = former;
+      };
+    });
   }
 
-  /** The mappings whose elements are in the table. */
-  #installed(): ReadonlySet<NftMapping> {
-    return new Set([...this.#mappings].filter(({ enabled }) => this.#active && enabled));
+  /** Lets `alter` change what should be in the table, and brings the table there. `alter` returns its own undo. */
+  #change(doing: string, alter: () => () => void): Promise<void> {
+    const change: Change = () => {
+      const before = this.#elements();
+      const undoAlter = alter();
+      const chains = [...this.#mappings].filter(({ enabled }) => enabled).map(({ spec }) => this.#share.content.needChains(spec));
+      const elements = this.#share.content.replace(before, this.#elements());
+      return {
+        lines: [...chains.flatMap((each) => each.lines), ...elements.lines],
+        undo: () => {
+          elements.undo();
+          for (const each of chains) each.undo();
+          undoAlter();
+        },
+      };
+    };
+    return this.#share.transactor.submit(change, doing);
   }
 
-  #difference(before: ReadonlySet<NftMapping>): string[] {
-    const { table } = this.#share;
-    const after = this.#installed();
-    const gone = [...before].filter((each) => !after.has(each));
-    const come = [...after].filter((each) => !before.has(each));
-    return [
-      ...gone.flatMap(({ spec }) => mappingElements(spec).map((element) => deleteLine(table, element))),
-      ...come.flatMap(({ spec }) => mappingElements(spec).map((element) => addLine(table, element))),
-    ];
+  /** What the mappings should have in the table. */
+  #elements(): Element[] {
+    return [...this.#mappings].flatMap(({ enabled, spec }) => (enabled ? mappingElements(spec, this.#active) : []));
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#setActive(false);
     for (const mapping of [...this.#mappings]) await mapping.close();
-    const elements = endpointElements(this.#spec.endpoints);
-    const { content } = this.#share;
     await this.#share.transactor.submit(
-      () => ({ lines: content.unuse(elements), undo: () => content.use(elements) }),
+      () => this.#share.content.replace(endpointElements(this.#spec.endpoints), []),
       `remove the endpoints of "${this.name}"`,
     );
     this.#share.onClose();
@@ -167,6 +186,7 @@ export class NftGroup implements Group {
 }
 
 interface MappingOwner {
+  readonly gateCounters: GateCounters;
   setEnabled(enabled: boolean): Promise<void>;
   forget(): void;
 }
@@ -174,15 +194,21 @@ interface MappingOwner {
 class NftMapping implements Mapping {
   readonly name: string;
   readonly spec: MappingSpec;
+  readonly hold: MappingHold;
   /** Written by the group only, when the transaction's turn comes. */
   enabled = false;
   readonly #owner: MappingOwner;
   #closed = false;
 
-  constructor(spec: MappingSpec, owner: MappingOwner) {
+  constructor(spec: MappingSpec, hold: MappingHold, owner: MappingOwner) {
     this.name = spec.name;
     this.spec = spec;
+    this.hold = hold;
     this.#owner = owner;
+  }
+
+  get held(): number {
+    return this.hold.size;
   }
 
   async enable(): Promise<void> {
@@ -192,13 +218,24 @@ class NftMapping implements Mapping {
 
   async disable(): Promise<void> {
     this.#refuseClosed();
+    await this.#disable();
+  }
+
+  /** What is held goes wherever it would go without the mapping. */
+  async #disable(): Promise<void> {
     await this.#owner.setEnabled(false);
+    this.hold.letGo();
+  }
+
+  async counters(): Promise<MappingCounters> {
+    this.#refuseClosed();
+    return { ...(await this.#owner.gateCounters.of(this.spec)), ...this.hold.counters };
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#owner.setEnabled(false);
+    await this.#disable();
     this.#owner.forget();
   }
 

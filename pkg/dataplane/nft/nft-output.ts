@@ -27,6 +27,11 @@ export function parseExpires(text: string): number | undefined {
   return match === null ? undefined : parseNftTime(match[1] ?? "");
 }
 
+/** Packets of the first counter in nft's listing; 0 when there is none. */
+export function parsePackets(text: string): number {
+  return Number(/counter packets (\d+)/.exec(text)?.[1] ?? 0);
+}
+
 const UNIT_MS: Readonly<Record<string, number>> = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000, ms: 1 };
 
 function parseNftTime(text: string): number {

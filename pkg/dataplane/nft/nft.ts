@@ -1,6 +1,6 @@
 import { Fault } from "../../fault/fault.ts";
 import type { ToolRunner } from "../../process/process.ts";
-import { nftFault, parseExpires } from "./nft-output.ts";
+import { nftFault, parseExpires, parsePackets } from "./nft-output.ts";
 
 /** The nft program: one call, one transaction. */
 export class Nft {
@@ -22,9 +22,20 @@ export class Nft {
 
   /** Remaining lifetime in ms of an element of a set with timeout; undefined when it is not there. */
   async expires(table: string, set: string, key: string): Promise<number | undefined> {
+    const text = await this.#get(table, set, key);
+    return text === undefined ? undefined : parseExpires(text);
+  }
+
+  /** What an element's counter has counted; 0 when it is not there. */
+  async packets(table: string, set: string, key: string): Promise<number> {
+    const text = await this.#get(table, set, key);
+    return text === undefined ? 0 : parsePackets(text);
+  }
+
+  async #get(table: string, set: string, key: string): Promise<string | undefined> {
     const result = await this.#tools.run("nft", ["get", "element", "inet", table, set, `{ ${key} }`]);
-    if (result.exitCode === 0) return parseExpires(result.stdout);
-    const fault = nftFault(result.stderr, `read the idle clock of ${key}`);
+    if (result.exitCode === 0) return result.stdout;
+    const fault = nftFault(result.stderr, `read the element ${key} of ${set}`);
     if (fault.code === "NFT_NOT_FOUND") return undefined;
     throw fault;
   }

@@ -1,36 +1,50 @@
 /**
  * The driver's table as text: what never changes while the daemon runs. Pure functions; elements.ts has the rest.
  *
- * The number of rules does not depend on the number of mappings: a mapping is an element of maps. `…4` and `…6` hold
- * specific listen addresses, `…_any4` and `…_any6` wildcards; the specific map is always asked first, and a wildcard
- * means the machine's own addresses only (`fib daddr type local`), so packets that just pass through are left alone.
+ * The number of rules does not depend on the number of mappings: a mapping is an element of sets and maps. Those with
+ * `4` and `6` hold specific listen addresses, those with `_any4` and `_any6` wildcards; the specific one is always asked
+ * first, and a wildcard means the machine's own addresses only (`fib daddr type local`), so packets that just pass
+ * through are left alone, and none that another mapping's listen address or an endpoint is (`exact`): a probe of an
+ * endpoint must reach it.
  *
- * Order of hooks (nft(8), netfilter_ipv4.h):
- *   -300 raw          loopback_guard
- *   -200              conntrack (the kernel's own)
- *   -150 mangle       flow timeouts: before a flow is confirmed is the only time a timeout policy can be attached
- *   -100 dstnat       DNAT, for forwarded and incoming (prerouting) and for the machine's own clients (output)
- *    -90              idle clock: sees endpoint addresses, in both directions
- *      0 filter       hairpin detection (forward), then forward_guard
- *    100 srcnat       masquerade
+ * Order of hooks (nft(8), netfilter_ipv4.h), each for packets from elsewhere (prerouting) and from this machine (output):
+ *   -300 raw     hold: the first packets of flows to cold targets go to the queue, before conntrack sees them; loopback_guard
+ *   -290         refuse_marked: what the daemon refused comes back from the queue with a mark
+ *   -200         conntrack (the kernel's own)
+ *   -150 mangle  new_flows: gates; old connections reset; timeouts, whose policy can only be given before a flow is confirmed
+ *   -100 dstnat  dnat
+ *    -90         clock: sees endpoint addresses, in both directions
+ *      0 filter  hairpin, forward_guard (forward)
+ *    100 srcnat  sources (postrouting)
  */
+import type { DataplaneMarks } from "../../config/types.ts";
+import type { Family } from "../../value/protocol.ts";
+import { type Key, KEYS, SPECIFIC, toOwnAddress, WILDCARD } from "./key.ts";
 
 /** Far above any idle_timeout; what is left of it tells when the last packet came. */
 export const CLOCK_TIMEOUT_MS = 365 * 24 * 3600 * 1000;
 
+/** How packets get from the hold chain to the daemon. */
+export type QueueWay =
+  | { readonly way: "statement"; readonly queue: number }
+  /** The chain only marks them; a rule of iptables, which has its own way to the queue, picks the marked ones up. */
+  | { readonly way: "mark" }
+  | { readonly way: "none" };
+
 export interface TableSpec {
   readonly table: string;
-  /** One bit. */
-  readonly masqueradeMark: number;
+  readonly marks: DataplaneMarks;
+  readonly queue: QueueWay;
   /** Drop packets for 127.0.0.0/8 that come from outside: route_localnet is on. */
   readonly loopbackGuard: boolean;
-  /** Drop forwarded packets that are not this table's: forwarding of that family was off before. */
-  readonly forwardGuardIPv4: boolean;
-  readonly forwardGuardIPv6: boolean;
+  /** Families whose forwarding was off before: drop forwarded packets that are not this table's. */
+  readonly forwardGuard: readonly Family[];
 }
 
-/** `hook`s that see a flow's first packet before it is routed: from elsewhere, and from this machine. */
+const FAMILIES: readonly Family[] = ["ipv4", "ipv6"];
 const ENTRY_HOOKS = ["prerouting", "output"] as const;
+/** Anything but a client's first packet of a connection. */
+const NOT_FIRST = "meta l4proto tcp tcp flags & (fin | syn | rst | ack) != syn";
 
 interface BaseChain {
   readonly name: string;
@@ -42,7 +56,12 @@ interface BaseChain {
 
 /** Replaces whatever table of that name there is, in one transaction. */
 export function tableText(spec: TableSpec): string {
-  const parts = [...maps(), ...regularChains(spec), ...baseChains(spec).map(baseChainText)];
+  const parts = [
+    ...KEYS.flatMap(setsOf),
+    ...FAMILIES.flatMap(setsOfFamily),
+    ...regularChains(spec),
+    ...baseChains(spec).map(baseChainText),
+  ];
   return `add table inet ${spec.table}\ndelete table inet ${spec.table}\ntable inet ${spec.table} {\n${parts.join("\n")}\n}\n`;
 }
 
@@ -50,94 +69,151 @@ export function deleteTableText(table: string): string {
   return `delete table inet ${table}\n`;
 }
 
-function maps(): string[] {
-  return (["4", "6"] as const).flatMap((family) => {
-    const address = `ipv${family}_addr`;
-    const specific = `inet_proto . ${address} . inet_service`;
-    const wildcard = `inet_proto . inet_service`;
-    const destination = `${address} . inet_service`;
-    return [
-      // in a nat chain only the first packet of a flow is looked up: the counters count connections
-      block(`map dnat${family}`, [`type ${specific} : ${destination}`, "counter"]),
-      block(`map dnat_any${family}`, [`type ${wildcard} : ${destination}`, "counter"]),
-      block(`map timeout${family}`, [`type ${specific} : verdict`]),
-      block(`map timeout_any${family}`, [`type ${wildcard} : verdict`]),
-      block(`map masquerade${family}`, [`type ${specific} : verdict`]),
-      block(`map masquerade_any${family}`, [`type ${wildcard} : verdict`]),
-      block(`set endpoint${family}`, [`type ${specific}`]),
-      block(`set active${family}`, [
-        `type ${specific}`,
-        "size 65536",
-        "flags dynamic,timeout",
-        `timeout ${String(CLOCK_TIMEOUT_MS / 86_400_000)}d`,
-      ]),
-    ];
-  });
+function setsOf({ suffix, type, addressType }: Key): string[] {
+  const withSource = [`type ${type} . ${addressType}`, "flags interval"];
+  return [
+    block(`set hold${suffix}`, [`type ${type}`]),
+    block(`set deny${suffix}`, withSource),
+    block(`set ignore${suffix}`, withSource),
+    block(`map limit${suffix}`, [`type ${type} : verdict`]),
+    // asked only to be counted
+    ...["denied", "ignored", "limited"].map((name) => block(`set ${name}${suffix}`, [`type ${type}`, "counter"])),
+    // in a nat chain only the first packet of a flow is looked up: the counters count connections
+    block(`map dnat${suffix}`, [`type ${type} : ${addressType} . inet_service`, "counter"]),
+    block(`map timeout${suffix}`, [`type ${type} : verdict`]),
+    block(`map masquerade${suffix}`, [`type ${type} : verdict`]),
+  ];
+}
+
+function setsOfFamily(family: Family): string[] {
+  const { suffix, type, addressType } = SPECIFIC[family];
+  const size = "size 65536";
+  return [
+    block(`set exact${suffix}`, [`type ${type}`]),
+    block(`set endpoint${suffix}`, [`type ${type}`]),
+    block(`set active${suffix}`, [`type ${type}`, size, "flags dynamic,timeout", `timeout ${CLOCK_TIMEOUT_MS / 86_400_000}d`]),
+    // flows that a wake limit has counted, so that a SYN sent again is not counted again
+    block(`set counted${suffix}`, [
+      `type inet_proto . ${addressType} . inet_service . ${addressType} . inet_service`,
+      size,
+      "flags dynamic,timeout",
+      "timeout 2m",
+    ]),
+  ];
 }
 
 function regularChains(spec: TableSpec): string[] {
+  const { masquerade, ignore } = spec.marks;
+  const counted = (name: string, verdict: string): string =>
+    block(`chain ${name}`, [...KEYS.map(({ suffix, expression }) => `${expression} @${name}${suffix} ${verdict}`), verdict]);
   return [
-    block("chain timeouts", [
-      "meta l4proto . ip daddr . th dport vmap @timeout4",
-      "meta nfproto ipv4 fib daddr type local meta l4proto . th dport vmap @timeout_any4",
-      "meta l4proto . ip6 daddr . th dport vmap @timeout6",
-      "meta nfproto ipv6 fib daddr type local meta l4proto . th dport vmap @timeout_any6",
+    block("chain refuse", ["meta l4proto tcp reject with tcp reset", "reject with icmpx type port-unreachable"]),
+    counted("denied", "drop"),
+    counted("ignored", "goto refuse"),
+    counted("limited", "goto refuse"),
+    block("chain to_queue", queueRules(spec)),
+    ...KEYS.map(({ suffix, expression, source }) =>
+      block(`chain hold_flow${suffix}`, [
+        `${expression} . ${source} @deny${suffix} goto denied`,
+        `${expression} . ${source} @ignore${suffix} goto ignored`,
+        `${expression} vmap @limit${suffix}`,
+        "goto to_queue",
+      ]),
+    ),
+    block("chain hold", [
+      `${NOT_FIRST} accept`,
+      ...lookUp(({ suffix, expression }) => [`${expression} @hold${suffix} goto hold_flow${suffix}`]),
     ]),
-    block("chain destinations", [
-      "dnat ip to meta l4proto . ip daddr . th dport map @dnat4",
-      "meta nfproto ipv4 fib daddr type local dnat ip to meta l4proto . th dport map @dnat_any4",
-      "dnat ip6 to meta l4proto . ip6 daddr . th dport map @dnat6",
-      "meta nfproto ipv6 fib daddr type local dnat ip6 to meta l4proto . th dport map @dnat_any6",
-    ]),
-    block("chain clock_original", [
-      "meta l4proto . ip daddr . th dport @endpoint4 update @active4 { meta l4proto . ip daddr . th dport }",
-      "meta l4proto . ip6 daddr . th dport @endpoint6 update @active6 { meta l4proto . ip6 daddr . th dport }",
-    ]),
-    block("chain clock_reply", [
-      "meta l4proto . ip saddr . th sport @endpoint4 update @active4 { meta l4proto . ip saddr . th sport }",
-      "meta l4proto . ip6 saddr . th sport @endpoint6 update @active6 { meta l4proto . ip6 saddr . th sport }",
-    ]),
+    block(
+      "chain new_flows",
+      lookUp(({ suffix, expression, source }) => [
+        `${expression} . ${source} @deny${suffix} goto denied`,
+        `${expression} . ${source} @ignore${suffix} ct mark set ct mark | ${hex(ignore)}`,
+        // of a connection from before the target was stopped: its client is to begin anew
+        `${NOT_FIRST} ${expression} @hold${suffix} goto refuse`,
+        `${expression} vmap @timeout${suffix}`,
+      ]),
+    ),
+    block(
+      "chain destinations",
+      lookUp(({ suffix, expression, family }) => [
+        `dnat ${family === "ipv4" ? "ip" : "ip6"} to ${expression} map @dnat${suffix}`,
+      ]),
+    ),
+    ...(["daddr", "saddr"] as const).map((field) =>
+      block(
+        `chain clock_${field}`,
+        FAMILIES.map(
+          (family) =>
+            `${endpointKey(family, field)} @endpoint${SPECIFIC[family].suffix} update @active${SPECIFIC[family].suffix} { ${endpointKey(family, field)} }`,
+        ),
+      ),
+    ),
     block("chain masquerade_always", ["masquerade"]),
     block("chain masquerade_auto", [
       // a loopback source is no use to another host
       "ip saddr 127.0.0.0/8 oif != lo masquerade",
       "ip6 saddr ::1 oif != lo masquerade",
-      `meta mark & ${hex(spec.masqueradeMark)} == ${hex(spec.masqueradeMark)} masquerade`,
+      `meta mark & ${hex(masquerade)} == ${hex(masquerade)} masquerade`,
     ]),
-    // nft 1.0.6 accepts `ct original proto-dst` in a concatenation only after the protocol was matched by itself
-    ...(["4", "6"] as const).map((family) => {
-      const original = family === "4" ? "ct original ip daddr" : "ct original ip6 daddr";
-      return block(
-        `chain sources${family}`,
-        ["tcp", "udp"].flatMap((protocol) => [
-          `meta l4proto ${protocol} meta l4proto . ${original} . ct original proto-dst vmap @masquerade${family}`,
-          `meta l4proto ${protocol} meta l4proto . ct original proto-dst vmap @masquerade_any${family}`,
-        ]),
-      );
-    }),
-    ...(spec.forwardGuardIPv4 ? [forwardGuard("4")] : []),
-    ...(spec.forwardGuardIPv6 ? [forwardGuard("6")] : []),
+    ...FAMILIES.map((family) => block(`chain sources${SPECIFIC[family].suffix}`, sourceRules(family))),
+    ...spec.forwardGuard.map((family) => block(`chain forward_guard${SPECIFIC[family].suffix}`, forwardGuardRules(family))),
   ];
 }
 
-function forwardGuard(family: "4" | "6"): string {
-  const ip = family === "4" ? "ip" : "ip6";
-  return block(`chain forward_guard${family}`, [
-    "ct state related accept",
-    `ct status dnat ct direction original meta l4proto . ${ip} daddr . th dport @endpoint${family} accept`,
-    `ct status dnat ct direction reply meta l4proto . ${ip} saddr . th sport @endpoint${family} accept`,
-    "drop",
+/** The rules for one kind of key, specific addresses before wildcards, of both families. */
+function lookUp(rules: (key: Key) => readonly string[]): string[] {
+  return FAMILIES.flatMap((family) => [
+    ...rules(SPECIFIC[family]),
+    `${SPECIFIC[family].expression} @exact${SPECIFIC[family].suffix} accept`,
+    ...rules(WILDCARD[family]).map((rule) => `${toOwnAddress(family)} ${rule}`),
   ]);
 }
 
+function queueRules({ queue, marks }: TableSpec): string[] {
+  if (queue.way === "statement") return [`queue num ${queue.queue}`];
+  return queue.way === "mark" ? [`meta mark set meta mark | ${hex(marks.queue)} accept`] : ["drop"];
+}
+
+function endpointKey(family: Family, field: "saddr" | "daddr"): string {
+  return `meta l4proto . ${family === "ipv4" ? "ip" : "ip6"} ${field} . th ${field === "daddr" ? "dport" : "sport"}`;
+}
+
+/** By the addresses that the client used. nft 1.0.6 takes `ct original proto-dst` in a key only after the protocol was matched. */
+function sourceRules(family: Family): string[] {
+  const original = family === "ipv4" ? "ct original ip daddr" : "ct original ip6 daddr";
+  return ["tcp", "udp"].flatMap((protocol) => [
+    `meta l4proto ${protocol} meta l4proto . ${original} . ct original proto-dst vmap @masquerade${SPECIFIC[family].suffix}`,
+    `meta l4proto ${protocol} meta l4proto . ct original proto-dst vmap @masquerade${WILDCARD[family].suffix}`,
+  ]);
+}
+
+function forwardGuardRules(family: Family): string[] {
+  const { suffix } = SPECIFIC[family];
+  return [
+    "ct state related accept",
+    `ct status dnat ct direction original ${endpointKey(family, "daddr")} @endpoint${suffix} accept`,
+    `ct status dnat ct direction reply ${endpointKey(family, "saddr")} @endpoint${suffix} accept`,
+    "drop",
+  ];
+}
+
 function baseChains(spec: TableSpec): BaseChain[] {
-  const mark = hex(spec.masqueradeMark);
-  const entry = (name: string, type: BaseChain["type"], priority: string, rules: string[]): BaseChain[] =>
+  const { refuse, ignore, masquerade } = spec.marks;
+  const entry = (name: string, type: BaseChain["type"], priority: string, rules: readonly string[]): BaseChain[] =>
     ENTRY_HOOKS.map((hook) => ({ name: `${name}_${hook}`, type, hook, priority, rules }));
+  const newDnat = (family: Family): string =>
+    `ct status dnat ${endpointKey(family, "daddr")} @endpoint${SPECIFIC[family].suffix}`;
   const chains: BaseChain[] = [
-    ...entry("timeouts", "filter", "-150", ["ct state new goto timeouts"]),
+    // iptables' raw table is at -300: marks are to be there before
+    ...entry("hold", "filter", spec.queue.way === "mark" ? "-310" : "-300", ["goto hold"]),
+    ...entry("refuse_marked", "filter", "-290", [`meta mark & ${hex(refuse)} == ${hex(refuse)} goto refuse`]),
+    ...entry("new_flows", "filter", "-150", ["ct state new goto new_flows"]),
     ...entry("dnat", "nat", "-100", ["goto destinations"]),
-    ...entry("clock", "filter", "-90", ["ct direction vmap { original : goto clock_original, reply : goto clock_reply }"]),
+    ...entry("clock", "filter", "-90", [
+      `ct mark & ${hex(ignore)} == ${hex(ignore)} accept`,
+      "ct direction vmap { original : goto clock_daddr, reply : goto clock_saddr }",
+    ]),
     {
       name: "hairpin",
       type: "filter",
@@ -145,20 +221,16 @@ function baseChains(spec: TableSpec): BaseChain[] {
       priority: "filter - 10",
       // out through the interface it came in by: the endpoint would answer the client directly, past the DNAT.
       // Asked after routing, so that the mark can't meet anyone's routing rules.
-      rules: ["4", "6"].map((family) => {
-        const daddr = family === "4" ? "ip daddr" : "ip6 daddr";
-        return `ct state new ct status dnat meta l4proto . ${daddr} . th dport @endpoint${family} fib daddr . iif oif exists meta mark set meta mark | ${mark}`;
-      }),
+      rules: FAMILIES.map(
+        (family) => `ct state new ${newDnat(family)} fib daddr . iif oif exists meta mark set meta mark | ${hex(masquerade)}`,
+      ),
     },
     {
       name: "sources",
       type: "nat",
       hook: "postrouting",
       priority: "srcnat",
-      rules: [
-        "ct status dnat meta l4proto . ip daddr . th dport @endpoint4 goto sources4",
-        "ct status dnat meta l4proto . ip6 daddr . th dport @endpoint6 goto sources6",
-      ],
+      rules: FAMILIES.map((family) => `${newDnat(family)} goto sources${SPECIFIC[family].suffix}`),
     },
   ];
   if (spec.loopbackGuard) {
@@ -171,16 +243,13 @@ function baseChains(spec: TableSpec): BaseChain[] {
       rules: ["iif != lo ip daddr 127.0.0.0/8 drop", "iif != lo ip saddr 127.0.0.0/8 drop"],
     });
   }
-  if (spec.forwardGuardIPv4 || spec.forwardGuardIPv6) {
+  if (spec.forwardGuard.length > 0) {
     chains.push({
       name: "forward_guard",
       type: "filter",
       hook: "forward",
       priority: "filter + 10",
-      rules: [
-        ...(spec.forwardGuardIPv4 ? ["meta nfproto ipv4 goto forward_guard4"] : []),
-        ...(spec.forwardGuardIPv6 ? ["meta nfproto ipv6 goto forward_guard6"] : []),
-      ],
+      rules: spec.forwardGuard.map((family) => `meta nfproto ${family} goto forward_guard${SPECIFIC[family].suffix}`),
     });
   }
   return chains;
@@ -197,6 +266,6 @@ function block(head: string, lines: readonly string[]): string {
   return `  ${head} {\n${lines.map((line) => `    ${line}\n`).join("")}  }`;
 }
 
-function hex(bit: number): string {
+export function hex(bit: number): string {
   return `0x${bit.toString(16)}`;
 }

@@ -1,4 +1,5 @@
 /** Which kernel settings a configuration needs, and what else changes when the kernel is told to forward. */
+import type { Family } from "../../value/protocol.ts";
 import type { Needs } from "../dataplane.ts";
 import type { Setting, SysctlKey, Sysctls } from "./sysctl.ts";
 
@@ -22,8 +23,8 @@ const FORWARD_IPV6: Setting = {
 /** What `needs` comes down to, and which of it was not so before this daemon, or one that died, changed it. */
 export interface SystemPlan {
   readonly lacking: readonly Setting[];
-  readonly forwardedIPv4: boolean;
-  readonly forwardedIPv6: boolean;
+  /** Families that are forwarded only because of this daemon. */
+  readonly forwarded: readonly Family[];
 }
 
 export async function planSystem(sysctls: Sysctls, needs: Needs): Promise<SystemPlan> {
@@ -35,7 +36,11 @@ export async function planSystem(sysctls: Sysctls, needs: Needs): Promise<System
   const lacking = await sysctls.lacking(wanted);
   const ours = (setting: Setting): boolean =>
     lacking.includes(setting) || (wanted.includes(setting) && sysctls.changed(setting.key));
-  return { lacking, forwardedIPv4: ours(FORWARD_IPV4), forwardedIPv6: ours(FORWARD_IPV6) };
+  const forwarded: Family[] = [
+    ...(ours(FORWARD_IPV4) ? (["ipv4"] as const) : []),
+    ...(ours(FORWARD_IPV6) ? (["ipv6"] as const) : []),
+  ];
+  return { lacking, forwarded };
 }
 
 /** Whether `key`, which a daemon that died had changed, belongs to one of `needs`. */

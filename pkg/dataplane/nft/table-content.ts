@@ -1,34 +1,53 @@
-import { addLine, deleteLine, type Element, timeoutLines, timeoutSeconds } from "./elements.ts";
+import type { MappingSpec } from "../dataplane.ts";
+import {
+  addLine,
+  deleteLine,
+  type Element,
+  elementId,
+  limitChain,
+  limitLines,
+  timeoutLines,
+  timeoutSeconds,
+} from "./elements.ts";
 
-/** What groups share in the table: elements used by several of them, and chains of flow timeouts. */
+/** Lines to send to nft, and how to forget about it when it fails. */
+export interface ContentChange {
+  readonly lines: readonly string[];
+  readonly undo: () => void;
+}
+
+const NO_CHANGE: ContentChange = { lines: [], undo: () => undefined };
+
+/** What is in the table: elements, of which several mappings or endpoints may need the same one, and chains made on demand. */
 export class TableContent {
   readonly #table: string;
-  /** Users of each endpoint element: two targets may have the same endpoint. */
+  /** Users of each element. */
   readonly #uses = new Map<string, number>();
-  readonly #timeouts = new Set<number>();
+  readonly #chains = new Set<string>();
 
   constructor(table: string) {
     this.#table = table;
   }
 
-  /** Counts one more user of each element; returns the lines that the first ones need. */
-  use(elements: readonly Element[]): string[] {
-    return elements.flatMap((element) => {
-      const users = this.#count(element, 1);
-      return users === 1 ? [addLine(this.#table, element)] : [];
-    });
-  }
-
-  /** The reverse of use(). */
-  unuse(elements: readonly Element[]): string[] {
-    return elements.flatMap((element) => {
-      const users = this.#count(element, -1);
-      return users === 0 ? [deleteLine(this.#table, element)] : [];
-    });
+  /** One user needs `after` where it needed `before`. */
+  replace(before: readonly Element[], after: readonly Element[]): ContentChange {
+    const kept = new Set(before.map(elementId));
+    const wanted = new Set(after.map(elementId));
+    const gone = before.filter((each) => !wanted.has(elementId(each)));
+    const come = after.filter((each) => !kept.has(elementId(each)));
+    const deleted = gone.filter((each) => this.#count(each, -1) === 0);
+    const added = come.filter((each) => this.#count(each, 1) === 1);
+    return {
+      lines: [...deleted.map((each) => deleteLine(this.#table, each)), ...added.map((each) => addLine(this.#table, each))],
+      undo: () => {
+        for (const each of come) this.#count(each, -1);
+        for (const each of gone) this.#count(each, 1);
+      },
+    };
   }
 
   #count(element: Element, change: 1 | -1): number {
-    const id = `${element.set} ${element.key}`;
+    const id = elementId(element);
     const users = (this.#uses.get(id) ?? 0) + change;
     if (users === 0) this.#uses.delete(id);
     else this.#uses.set(id, users);
@@ -36,13 +55,26 @@ export class TableContent {
   }
 
   /**
-   * The lines that make the chain of a flow timeout, if it is new. Chains stay until the table goes: a flow that was
-   * given a policy loses it when that is deleted (nft_ct.c), and would then stay for the kernel's default of days.
+   * The chains that a mapping's elements refer to, where they are new. They stay until the table goes: a flow that was
+   * given a timeout policy loses it when that is deleted (nft_ct.c), and would then stay for the kernel's default of days.
    */
-  needTimeout(flowTimeoutMs: number): { lines: string[]; undo: () => void } {
+  needChains({ flowTimeoutMs, gates: { wakeLimit } }: MappingSpec): ContentChange {
     const seconds = timeoutSeconds(flowTimeoutMs);
-    if (this.#timeouts.has(seconds)) return { lines: [], undo: () => undefined };
-    this.#timeouts.add(seconds);
-    return { lines: timeoutLines(this.#table, seconds), undo: () => this.#timeouts.delete(seconds) };
+    const changes = [
+      this.#needChain(`timeout ${seconds}`, () => timeoutLines(this.#table, seconds)),
+      wakeLimit === undefined ? NO_CHANGE : this.#needChain(limitChain(wakeLimit), () => limitLines(this.#table, wakeLimit)),
+    ];
+    return {
+      lines: changes.flatMap(({ lines }) => lines),
+      undo: () => {
+        for (const { undo } of changes) undo();
+      },
+    };
+  }
+
+  #needChain(name: string, lines: () => string[]): ContentChange {
+    if (this.#chains.has(name)) return NO_CHANGE;
+    this.#chains.add(name);
+    return { lines: lines(), undo: () => this.#chains.delete(name) };
   }
 }

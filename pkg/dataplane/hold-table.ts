@@ -1,0 +1,120 @@
+import type { Clock } from "../clock/clock.ts";
+import type { AddrPort } from "../value/addr-port.ts";
+import type { Protocol } from "../value/protocol.ts";
+
+/** UDP datagrams kept per flow; what comes after them is dropped. TCP needs one: the rest are the same SYN again. */
+const DATAGRAMS_PER_FLOW = 64;
+
+export interface HoldLimits {
+  /** How long a flow is held before it is refused. */
+  readonly timeoutMs: number;
+  /** Flows held at once; packets of further ones are dropped, so that TCP tries again. */
+  readonly maxFlows: number;
+}
+
+/** A packet that is held: the number by which the kernel knows it, and the flow it belongs to. */
+export interface HeldPacket {
+  readonly id: number;
+  readonly flowKey: string;
+  readonly protocol: Protocol;
+  readonly source: AddrPort;
+}
+
+/** What becomes of packets; ids in the order in which they came. */
+export interface Verdicts {
+  accept(ids: readonly number[]): void;
+  refuse(ids: readonly number[]): void;
+  drop(ids: readonly number[]): void;
+}
+
+interface HeldFlow {
+  readonly ids: number[];
+  readonly since: number;
+}
+
+/**
+ * The flows of one mapping that wait for its target. The kernel keeps the packets, this only their numbers. All flows
+ * wait equally long, so the first one in is the first one due.
+ */
+export class HoldTable {
+  readonly #limits: HoldLimits;
+  readonly #clock: Clock;
+  readonly #verdicts: Verdicts;
+  readonly #onTimeout: (flows: number) => void;
+  /** By flow key, oldest first. */
+  readonly #flows = new Map<string, HeldFlow>();
+  #timer = new AbortController();
+
+  constructor(limits: HoldLimits, clock: Clock, verdicts: Verdicts, onTimeout: (flows: number) => void) {
+    this.#limits = limits;
+    this.#clock = clock;
+    this.#verdicts = verdicts;
+    this.#onTimeout = onTimeout;
+  }
+
+  /** Flows held now. */
+  get size(): number {
+    return this.#flows.size;
+  }
+
+  /** Holds a packet, or drops it where a limit says so: "first" of its flow, "further", or "dropped" with the reason to count. */
+  add(packet: HeldPacket): "first" | "further" | "overflow" {
+    const flow = this.#flows.get(packet.flowKey);
+    if (flow !== undefined) {
+      const room = packet.protocol === "udp" && flow.ids.length < DATAGRAMS_PER_FLOW;
+      if (room) flow.ids.push(packet.id);
+      else this.#verdicts.drop([packet.id]);
+      return "further";
+    }
+    if (this.#flows.size >= this.#limits.maxFlows) {
+      this.#verdicts.drop([packet.id]);
+      return "overflow";
+    }
+    this.#flows.set(packet.flowKey, { ids: [packet.id], since: this.#clock.now() });
+    if (this.#flows.size === 1) this.#expireLater();
+    return "first";
+  }
+
+  /** Lets everything go, flow by flow, each flow's packets in order. */
+  accept(): void {
+    this.#verdicts.accept(this.#take());
+  }
+
+  refuse(): void {
+    this.#verdicts.refuse(this.#take());
+  }
+
+  drop(): void {
+    this.#verdicts.drop(this.#take());
+  }
+
+  #take(): number[] {
+    const ids = [...this.#flows.values()].flatMap((flow) => flow.ids);
+    this.#flows.clear();
+    this.#timer.abort();
+    return ids;
+  }
+
+  #expireLater(): void {
+    this.#timer = new AbortController();
+    void this.#expire(this.#timer.signal);
+  }
+
+  /** Refuses each flow when its time is up, until none is left. */
+  async #expire(signal: AbortSignal): Promise<void> {
+    for (let oldest = this.#oldest(); oldest !== undefined; oldest = this.#oldest()) {
+      const due = oldest.since + this.#limits.timeoutMs;
+      await this.#clock.sleep(due - this.#clock.now(), signal).catch(() => undefined);
+      if (signal.aborted) return;
+      const expired = [...this.#flows].filter(([, { since }]) => since + this.#limits.timeoutMs <= this.#clock.now());
+      if (expired.length === 0) continue;
+      for (const [key] of expired) this.#flows.delete(key);
+      this.#verdicts.refuse(expired.flatMap(([, { ids }]) => ids));
+      this.#onTimeout(expired.length);
+    }
+  }
+
+  #oldest(): HeldFlow | undefined {
+    return this.#flows.values().next().value;
+  }
+}

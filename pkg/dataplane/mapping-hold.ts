@@ -1,0 +1,77 @@
+import type { Clock } from "../clock/clock.ts";
+import type { Log } from "../log/log.ts";
+import { formatAddrPort } from "../value/addr-port.ts";
+import type { MappingSpec } from "./dataplane.ts";
+import { type HeldPacket, HoldTable, type Verdicts } from "./hold-table.ts";
+
+/** What becomes of the packets of one mapping that come to the queue. */
+export class MappingHold {
+  readonly #spec: MappingSpec;
+  readonly #log: Log;
+  readonly #verdicts: Verdicts;
+  readonly #table: HoldTable;
+  readonly counters = { held: 0, timedOut: 0, overflowed: 0 };
+  #open = false;
+
+  constructor(spec: MappingSpec, clock: Clock, log: Log, verdicts: Verdicts) {
+    this.#spec = spec;
+    this.#log = log.with({ frontend: spec.name });
+    this.#verdicts = verdicts;
+    this.#table = new HoldTable(spec.hold, clock, verdicts, (flows) => {
+      this.counters.timedOut += flows;
+      this.#log.warn("refused flows that were held too long", { flows, timeout_ms: spec.hold.timeoutMs });
+    });
+  }
+
+  /** Flows held now. */
+  get size(): number {
+    return this.#table.size;
+  }
+
+  /** Lets go what is held, and from now on what still comes. */
+  open(): void {
+    this.#open = true;
+    this.#table.accept();
+  }
+
+  /** From now on, holds what comes. */
+  shut(): void {
+    this.#open = false;
+  }
+
+  letGo(): void {
+    this.#table.accept();
+  }
+
+  refuse(): void {
+    this.#table.refuse();
+  }
+
+  /** The kernel has given up the packets. */
+  forget(): void {
+    this.#table.drop();
+  }
+
+  packet(packet: HeldPacket): void {
+    if (this.#open) {
+      this.#verdicts.accept([packet.id]);
+      return;
+    }
+    if (this.#spec.whenCold === "refuse") {
+      this.#verdicts.refuse([packet.id]);
+      return;
+    }
+    const added = this.#table.add(packet);
+    if (added === "overflow") {
+      this.counters.overflowed++;
+      this.#log.debug("dropped a packet: too many flows are held", {
+        source: formatAddrPort(packet.source),
+        max_flows: this.#spec.hold.maxFlows,
+      });
+    }
+    if (added !== "first") return;
+    this.counters.held++;
+    this.#log.debug("holding a flow", { source: formatAddrPort(packet.source) });
+    this.#spec.onHeld?.({ source: packet.source });
+  }
+}

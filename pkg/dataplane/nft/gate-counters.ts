@@ -1,0 +1,39 @@
+import type { MappingSpec } from "../dataplane.ts";
+import { GATE_COUNTERS } from "./elements.ts";
+import { keyOf, keyText } from "./key.ts";
+import type { Nft } from "./nft.ts";
+
+/** What the gates of a mapping turned away, read from the table. */
+export interface GateCounts {
+  readonly denied: number;
+  readonly ignored: number;
+  readonly limited: number;
+}
+
+export class GateCounters {
+  readonly #nft: Nft;
+  readonly #table: string;
+
+  constructor(nft: Nft, table: string) {
+    this.#nft = nft;
+    this.#table = table;
+  }
+
+  /** Costs nothing for a mapping without gates. @throws Fault NFT_… */
+  async of(spec: MappingSpec): Promise<GateCounts> {
+    const [denied, ignored, limited] = await Promise.all(
+      (["denied", "ignored", "limited"] as const).map((name) => this.#count(name, spec)),
+    );
+    return { denied: denied ?? 0, ignored: ignored ?? 0, limited: limited ?? 0 };
+  }
+
+  async #count(name: keyof typeof GATE_COUNTERS, spec: MappingSpec): Promise<number> {
+    if (!GATE_COUNTERS[name](spec)) return 0;
+    const counts = await Promise.all(
+      spec.routes.map(({ listen }) =>
+        this.#nft.packets(this.#table, `${name}${keyOf(listen).suffix}`, keyText(spec.protocol, listen)),
+      ),
+    );
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+}

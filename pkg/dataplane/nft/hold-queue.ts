@@ -1,0 +1,152 @@
+import type { Clock } from "../../clock/clock.ts";
+import type { DataplaneMarks } from "../../config/types.ts";
+import { type Fault, messageOf } from "../../fault/fault.ts";
+import type { Log } from "../../log/log.ts";
+import type { PacketQueue, QueuedPacket, QueueOptions } from "../../netlink/netlink.ts";
+import { parsePacket } from "../../netlink/packet.ts";
+import { isWildcard } from "../../value/addr-port.ts";
+import type { MappingSpec } from "../dataplane.ts";
+import { MappingHold } from "../mapping-hold.ts";
+
+/** Packets that the kernel keeps for the daemon; more than all frontends together usually hold. */
+const QUEUE_LENGTH = 32_768;
+/** How long to wait before a queue that failed is opened again. */
+const REOPEN_MS = 1000;
+
+export interface HoldQueueOptions {
+  readonly number: number;
+  readonly marks: DataplaneMarks;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly open: (options: QueueOptions) => Promise<PacketQueue>;
+}
+
+/** The kernel's queue of held packets, and which mapping each belongs to. */
+export class HoldQueue {
+  readonly #options: HoldQueueOptions;
+  readonly #holds = new Map<string, MappingHold>();
+  /** Marks of held packets that had one, to be left as they were. */
+  readonly #marks = new Map<number, number>();
+  readonly #closed = new AbortController();
+  #queue: PacketQueue | undefined;
+
+  constructor(options: HoldQueueOptions) {
+    this.#options = options;
+  }
+
+  /** @throws Fault QUEUE_BUSY, QUEUE_UNSUPPORTED, PRIVILEGE_MISSING */
+  async open(): Promise<void> {
+    const { number, log } = this.#options;
+    this.#queue = await this.#options.open({
+      number,
+      maxLength: QUEUE_LENGTH,
+      onPacket: (packet) => {
+        this.#packet(packet);
+      },
+      onOverrun: (count) => {
+        log.warn("packets came faster than they could be read; the kernel dropped some, and their clients will try again", {
+          count,
+        });
+      },
+      onError: (fault) => {
+        void this.#reopen(fault);
+      },
+    });
+  }
+
+  async #reopen(fault: Fault): Promise<void> {
+    const { clock, log } = this.#options;
+    log.error("the queue of held packets failed; opening it again", { error: messageOf(fault) });
+    for (const hold of this.#holds.values()) hold.forget();
+    this.#marks.clear();
+    const { signal } = this.#closed;
+    for (let open = false; !open;) {
+      const failure = await clock
+        .sleep(REOPEN_MS, signal)
+        .then(() => this.open())
+        .then(
+          () => undefined,
+          (error: unknown) => error,
+        );
+      if (signal.aborted) return;
+      open = failure === undefined;
+      if (failure !== undefined) log.error("the queue of held packets could not be opened", { error: messageOf(failure) });
+    }
+    log.info("the queue of held packets is open again");
+  }
+
+  /** Idempotent. Packets still held are dropped by the kernel. */
+  close(): void {
+    this.#closed.abort();
+    this.#queue?.close();
+    this.#queue = undefined;
+  }
+
+  /** From now on, packets for the mapping's listen addresses go to what is returned. */
+  register(spec: MappingSpec): MappingHold {
+    const hold = new MappingHold(spec, this.#options.clock, this.#options.log, {
+      accept: (ids) => {
+        this.#accept(ids, 0);
+      },
+      refuse: (ids) => {
+        this.#accept(ids, this.#options.marks.refuse);
+      },
+      drop: (ids) => {
+        for (const id of ids) this.#marks.delete(id);
+        this.#queue?.drop(ids);
+      },
+    });
+    for (const key of keysOf(spec)) this.#holds.set(key, hold);
+    return hold;
+  }
+
+  /** The reverse of register(): what is held is let go to wherever it would go without the mapping. Idempotent. */
+  unregister(spec: MappingSpec): void {
+    for (const key of keysOf(spec)) {
+      this.#holds.get(key)?.letGo();
+      this.#holds.delete(key);
+    }
+  }
+
+  #packet(packet: QueuedPacket): void {
+    const { marks, log } = this.#options;
+    const mark = clear(packet.mark, marks.queue);
+    if (packet.mark !== 0) this.#marks.set(packet.id, mark);
+    const parsed = parsePacket(packet.payload);
+    if (parsed.packet === undefined) {
+      log.debug("dropped a packet that could not be read", { flaw: parsed.flaw });
+      this.#marks.delete(packet.id);
+      this.#queue?.drop(packet.id);
+      return;
+    }
+    const { protocol, destination, source, flowKey, family } = parsed.packet;
+    const hold =
+      this.#holds.get(`${protocol} ${destination.address} ${destination.port}`) ??
+      this.#holds.get(`${protocol} ${family} ${destination.port}`);
+    // none: the mapping has just gone
+    if (hold === undefined) this.#accept([packet.id], 0);
+    else hold.packet({ id: packet.id, flowKey, protocol, source });
+  }
+
+  #accept(ids: readonly number[], extraMark: number): void {
+    if (this.#queue === undefined) return;
+    if (extraMark === 0 && this.#marks.size === 0) {
+      this.#queue.accept(ids);
+      return;
+    }
+    for (const id of ids) {
+      this.#queue.accept(id, ((this.#marks.get(id) ?? 0) | extraMark) >>> 0);
+      this.#marks.delete(id);
+    }
+  }
+}
+
+function clear(mark: number, bit: number): number {
+  return (mark & ~bit) >>> 0;
+}
+
+function keysOf(spec: MappingSpec): string[] {
+  return spec.routes.map(
+    ({ listen }) => `${spec.protocol} ${isWildcard(listen) ? listen.family : listen.address} ${listen.port}`,
+  );
+}

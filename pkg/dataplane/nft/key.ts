@@ -1,0 +1,49 @@
+/** The keys by which the table finds a mapping: a specific listen address or a wildcard, of either family. */
+import { type AddrPort, isWildcard } from "../../value/addr-port.ts";
+import type { Family, Protocol } from "../../value/protocol.ts";
+
+export interface Key {
+  /** Ends the names of the sets and maps with this key. */
+  readonly suffix: "4" | "6" | "_any4" | "_any6";
+  readonly family: Family;
+  readonly wildcard: boolean;
+  /** Type of the key in a set. */
+  readonly type: string;
+  /** The key of a packet on its way to a listen address. */
+  readonly expression: string;
+  /** Type of an address of the family, and a packet's source. */
+  readonly addressType: string;
+  readonly source: string;
+}
+
+function key(family: Family, wildcard: boolean): Key {
+  const [digit, ip] = family === "ipv4" ? (["4", "ip"] as const) : (["6", "ip6"] as const);
+  const addressType = `ipv${digit}_addr`;
+  return {
+    suffix: wildcard ? `_any${digit}` : digit,
+    family,
+    wildcard,
+    type: wildcard ? "inet_proto . inet_service" : `inet_proto . ${addressType} . inet_service`,
+    expression: wildcard ? "meta l4proto . th dport" : `meta l4proto . ${ip} daddr . th dport`,
+    addressType,
+    source: `${ip} saddr`,
+  };
+}
+
+export const SPECIFIC: Readonly<Record<Family, Key>> = { ipv4: key("ipv4", false), ipv6: key("ipv6", false) };
+export const WILDCARD: Readonly<Record<Family, Key>> = { ipv4: key("ipv4", true), ipv6: key("ipv6", true) };
+export const KEYS: readonly Key[] = [SPECIFIC.ipv4, WILDCARD.ipv4, SPECIFIC.ipv6, WILDCARD.ipv6];
+
+/** Matches packets to the machine's own addresses of a family: all that a wildcard means. */
+export function toOwnAddress(family: Family): string {
+  return `meta nfproto ${family} fib daddr type local`;
+}
+
+export function keyOf(listen: AddrPort): Key {
+  return (isWildcard(listen) ? WILDCARD : SPECIFIC)[listen.family];
+}
+
+/** The key's text for a listen address or endpoint. */
+export function keyText(protocol: Protocol, address: AddrPort): string {
+  return isWildcard(address) ? `${protocol} . ${address.port}` : `${protocol} . ${address.address} . ${address.port}`;
+}

@@ -1,0 +1,113 @@
+/** How packets get to the queue on this kernel: found out by trying. */
+import { Fault, messageOf } from "../../fault/fault.ts";
+import type { ToolRunner } from "../../process/process.ts";
+import type { Nft } from "./nft.ts";
+import { hex, type QueueWay } from "./ruleset.ts";
+
+export interface QueueWayOptions {
+  readonly nft: Nft;
+  readonly tools: ToolRunner;
+  readonly table: string;
+  readonly queue: number;
+  /** The packet mark's bit by which iptables' rules know what to queue. */
+  readonly mark: number;
+}
+
+/** @throws Fault HOLD_UNSUPPORTED when there is neither */
+export async function findQueueWay(options: QueueWayOptions): Promise<QueueWay> {
+  const { nft, queue } = options;
+  const text = `table inet proxygw_probe {\nchain c {\ntype filter hook prerouting priority -300\nqueue num ${queue}\n}\n}\n`;
+  let statementError: unknown;
+  try {
+    await nft.check(text, "use its queue statement");
+    return { way: "statement", queue };
+  } catch (error) {
+    statementError = error;
+  }
+  try {
+    await new QueueRules(options).check();
+    return { way: "mark" };
+  } catch (error) {
+    throw new Fault(
+      "HOLD_UNSUPPORTED",
+      "this system cannot hold packets: its kernel lacks the nftables queue statement (module nft_queue), and iptables could not do it either. " +
+        "Use a distribution's kernel, or install iptables (nft variant)",
+      { cause: new AggregateError([statementError, error], "") },
+    );
+  }
+}
+
+const PROGRAMS = ["iptables", "ip6tables"] as const;
+const CHAINS = ["PREROUTING", "OUTPUT"] as const;
+
+/** The four rules of iptables that queue marked packets; their comment says whose they are. */
+export class QueueRules {
+  readonly #options: QueueWayOptions;
+
+  constructor(options: QueueWayOptions) {
+    this.#options = options;
+  }
+
+  /** @throws Fault IPTABLES_FAILED, TOOL_MISSING where the rules could not be added */
+  async check(): Promise<void> {
+    for (const program of PROGRAMS) await this.#run(program, ["-t", "raw", "-S", "PREROUTING"]);
+  }
+
+  /** Idempotent: rules that a dead daemon left are used. @throws Fault IPTABLES_FAILED */
+  async add(): Promise<void> {
+    for (const program of PROGRAMS) {
+      for (const chain of CHAINS) {
+        const present = await this.#has(program, chain);
+        if (!present) await this.#run(program, ["-t", "raw", "-A", chain, ...this.#match()]);
+      }
+    }
+  }
+
+  /** Idempotent. Tables that are empty without them are removed as well: iptables makes them, and never takes them away. */
+  async remove(): Promise<void> {
+    const failures: unknown[] = [];
+    for (const program of PROGRAMS) {
+      try {
+        for (const chain of CHAINS) {
+          while (await this.#has(program, chain)) await this.#run(program, ["-t", "raw", "-D", chain, ...this.#match()]);
+        }
+        await this.#removeEmptyTable(program);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0)
+      throw new Fault("IPTABLES_FAILED", "some rules of iptables could not be removed", { cause: failures[0] });
+  }
+
+  async #removeEmptyTable(program: string): Promise<void> {
+    const { exitCode, stdout } = await this.#options.tools.run(program, ["-w", "-t", "raw", "-S"]);
+    const untouched = stdout
+      .trim()
+      .split("\n")
+      .every((line) => /^-P (PREROUTING|OUTPUT) ACCEPT$/.test(line));
+    if (exitCode !== 0 || !untouched) return;
+    const family = program === "iptables" ? "ip" : "ip6";
+    // legacy iptables has no such table of nft's
+    await this.#options.nft.apply(`delete table ${family} raw\n`, "remove iptables' empty raw table").catch(() => undefined);
+  }
+
+  async #has(program: string, chain: string): Promise<boolean> {
+    const { exitCode } = await this.#options.tools.run(program, ["-w", "-t", "raw", "-C", chain, ...this.#match()]);
+    return exitCode === 0;
+  }
+
+  #match(): string[] {
+    const { mark, queue, table } = this.#options;
+    return [
+      ...["-m", "mark", "--mark", `${hex(mark)}/${hex(mark)}`],
+      ...["-m", "comment", "--comment", `proxygw ${table}`],
+      ...["-j", "NFQUEUE", "--queue-num", String(queue)],
+    ];
+  }
+
+  async #run(program: string, args: readonly string[]): Promise<void> {
+    const { exitCode, stderr } = await this.#options.tools.run(program, ["-w", ...args]);
+    if (exitCode !== 0) throw new Fault("IPTABLES_FAILED", `${program} failed: ${messageOf(stderr.trim().split("\n")[0])}`);
+  }
+}
