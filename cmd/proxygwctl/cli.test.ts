@@ -116,6 +116,12 @@ describe.each(CODECS)("proxygwctl, %s", (codec) => {
     expect(at.requests).toEqual([{ id: 1, method, body: { name: "backend" } }]);
   });
 
+  it("drain --force says so", async () => {
+    await using at = await daemon(codec, done);
+    await ctl("drain --force backend", { socket: at.socket, codec });
+    expect(at.requests).toEqual([{ id: 1, method: 10, body: { name: "backend", force: true } }]);
+  });
+
   it("says what the daemon says when it refuses", async () => {
     await using at = await daemon(codec, ({ id }) => ({ id, method: 1, body: { msg: 'there is no target "x"' } }));
     const outcome = await ctl("warm x", { socket: at.socket, codec });

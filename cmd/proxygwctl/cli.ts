@@ -83,10 +83,17 @@ function program({ stdout, stderr, clock, interrupt, readConfig }: Surroundings)
 
   const steering = [
     ["warm", "target", "start a target, and wait until it is ready", Method.warmTargetRequest],
-    ["drain", "target", "stop a target, and wait until it has stopped", Method.drainTargetRequest],
     ["start", "frontend", "start a frontend, so that it takes clients", Method.startFrontendRequest],
     ["stop", "frontend", "stop a frontend, so that it takes no more clients", Method.stopFrontendRequest],
   ] as const;
+  command
+    .command("drain")
+    .description("stop a target that no flow is alive on, and wait until it has stopped")
+    .argument("<name>", "name of the target")
+    .option("--force", "also when flows are alive: they are cut")
+    .action(async (target: string, { force = false }: { force?: boolean }) => {
+      await askFor(Method.drainTargetRequest, force ? { name: target, force } : { name: target });
+    });
   for (const [name, what, description, method] of steering) {
     command
       .command(name)

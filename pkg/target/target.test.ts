@@ -46,7 +46,12 @@ async function setUp(mapping: Partial<MappingSpec>) {
   await dataplane.start({ routeLocalnet: false, forwardIPv4: false, forwardIPv6: false, hold: true });
   const log = collectingLog();
   const handler = new ScriptedHandler();
-  const readiness = { wait: (_signal: AbortSignal): Promise<void> => Promise.resolve() };
+  const readiness = {
+    wait: async (signal: AbortSignal): Promise<void> => {
+      signal.throwIfAborted();
+      await Promise.resolve();
+    },
+  };
   const target = new Target({
     config: CONFIG,
     dataplane,

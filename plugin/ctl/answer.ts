@@ -13,7 +13,7 @@ const REQUESTS: ReadonlyMap<number, Request> = new Map<number, Request>([
   [Method.empty, () => ({})],
   [Method.statusRequest, (engine) => engine.status()],
   [Method.warmTargetRequest, (engine, body) => engine.warmTarget(nameIn(body), REASON)],
-  [Method.drainTargetRequest, (engine, body) => engine.drainTarget(nameIn(body), REASON)],
+  [Method.drainTargetRequest, (engine, body) => engine.drainTarget(nameIn(body), REASON, forceIn(body))],
   [Method.startFrontendRequest, (engine, body) => engine.startFrontend(nameIn(body))],
   [Method.stopFrontendRequest, (engine, body) => engine.stopFrontend(nameIn(body))],
 ]);
@@ -42,4 +42,9 @@ function nameIn(body: unknown): string {
     throw new Fault("CTL_BODY_INVALID", 'the body must be a map with a "name" that is a text');
   }
   return name;
+}
+
+/** Optional; anything but true is false. */
+function forceIn(body: unknown): boolean {
+  return typeof body === "object" && body !== null && Object.hasOwn(body, "force") && (body as { force: unknown }).force === true;
 }

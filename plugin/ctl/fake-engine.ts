@@ -22,17 +22,17 @@ export class FakeEngine implements EngineApi {
     for (const go of waiting) go();
   }
 
-  status(): Status {
+  status(): Promise<Status> {
     this.calls.push("status");
-    return this.current;
+    return Promise.resolve(this.current);
   }
 
   warmTarget(name: string, reason: string): Promise<void> {
     return this.#operation(`warm ${name}: ${reason}`, "TARGET_UNKNOWN", name);
   }
 
-  drainTarget(name: string, reason: string): Promise<void> {
-    return this.#operation(`drain ${name}: ${reason}`, "TARGET_UNKNOWN", name);
+  drainTarget(name: string, reason: string, force: boolean): Promise<void> {
+    return this.#operation(`drain ${name}${force ? " by force" : ""}: ${reason}`, "TARGET_UNKNOWN", name);
   }
 
   startFrontend(name: string): Promise<void> {

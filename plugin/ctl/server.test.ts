@@ -91,6 +91,17 @@ describe.each(CODECS)("control socket, %s: requests", (codec) => {
     });
   });
 
+  it("drains by force only where the body says so", async () => {
+    await using setup = await setUp(codec);
+    await using client = (await setup.connect()).read();
+    await client.ask(1, Method.drainTargetRequest, { name: "backend", force: true });
+    await client.ask(2, Method.drainTargetRequest, { name: "backend", force: 1 });
+    expect(setup.engine.calls).toEqual([
+      "drain backend by force: asked for over the control socket",
+      "drain backend: asked for over the control socket",
+    ]);
+  });
+
   it("answers an empty packet with an empty one", async () => {
     await using setup = await setUp(codec);
     await using client = (await setup.connect()).read();

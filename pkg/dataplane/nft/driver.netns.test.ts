@@ -60,7 +60,9 @@ async function listenTcp(address: string): Promise<Server> {
 
 async function listenUdp(address: string): Promise<UdpSocket> {
   const socket = createSocket(address.includes(":") ? "udp6" : "udp4");
-  socket.on("message", (_message, from) => socket.send(`${address}\n`, from.port, from.address));
+  socket.on("message", (_message, from) => {
+    socket.send(`${address}\n`, from.port, from.address);
+  });
   await new Promise<void>((resolve) => socket.bind(PORT, address, resolve));
   return socket;
 }
