@@ -1,0 +1,79 @@
+/**
+ * Package netlink: packets that the kernel holds for the daemon to decide on (netfilter queues).
+ *
+ * Owns the socket through which the kernel hands packets over and is told what becomes of them, the form of the
+ * messages on it, and the reading of packet headers. It is the only package that calls foreign functions. Must not
+ * know why a packet is held or what would let it go, and keeps no packets: they stay in the kernel.
+ */
+import type { Fault } from "../fault/fault.ts";
+
+/** Where in its way through the kernel a packet was queued. */
+export type Hook = "prerouting" | "input" | "forward" | "output" | "postrouting";
+
+/** A packet that the kernel holds until it is told what to do with it. */
+export interface QueuedPacket {
+  /** Names the packet in a verdict; unique for as long as the queue is open (32 bits, counted upwards). */
+  readonly id: number;
+  readonly hook: Hook;
+  /** EtherType: 0x0800 for IPv4, 0x86dd for IPv6. */
+  readonly etherType: number;
+  /** The packet's mark; 0 when it has none. */
+  readonly mark: number;
+  /** Index of the interface it came in by; undefined at the output hook. */
+  readonly inputInterface: number | undefined;
+  /** Index of the interface it is to leave by; undefined before routing. */
+  readonly outputInterface: number | undefined;
+  /** Its first bytes, from the IP header on, as many as the copy range. */
+  readonly payload: Buffer;
+  /** Length of the whole packet, in bytes. */
+  readonly length: number;
+}
+
+export interface QueueOptions {
+  /** Which queue of this network namespace: 0 to 65535. */
+  readonly number: number;
+  /** How many bytes of each packet to copy, from the IP header on (default 256: the longest usual headers). */
+  readonly copyRange?: number;
+  /** How many packets the kernel holds at most; further ones are dropped (default 16,384). */
+  readonly maxLength?: number;
+  /** Room for packets that are not yet read (default: as many as `maxLength`). Memory is only taken while they wait. */
+  readonly receiveBufferBytes?: number;
+  /**
+   * A packet was queued; it waits until it is given a verdict, which may be at once. `payload` is valid only during the
+   * call. Must not throw: that is an uncaught exception.
+   */
+  readonly onPacket: (packet: QueuedPacket) => void;
+  /** `count` packets more were dropped by the kernel because they were not read fast enough. */
+  readonly onOverrun: (count: number) => void;
+  /** The queue has failed (QUEUE_FAILED) and is closed. Called at most once. */
+  readonly onError: (fault: Fault) => void;
+}
+
+export interface QueueStats {
+  /** Packets handed to `onPacket`. */
+  readonly packets: number;
+  /** Messages that could not be understood; their packets were dropped where they could be told. */
+  readonly malformed: number;
+  /** Packets dropped because the receive buffer was full. */
+  readonly overruns: number;
+  /** Verdicts that came after the kernel had given up the packet. */
+  readonly gone: number;
+  /** Packets that the kernel holds now. */
+  readonly held: number;
+  /** Packets dropped because `maxLength` were held. */
+  readonly overflows: number;
+}
+
+/**
+ * An open queue. The kernel gives up held packets by itself when the interface they came by goes down, and all of the
+ * network namespace when any base chain is removed, whoever's it is: a verdict on such a packet, on one that has had its
+ * verdict or after close() does nothing.
+ */
+export interface PacketQueue {
+  /** Lets packets go on, as if they had just come. With `mark`, that is their whole mark from then on. */
+  accept(ids: number | readonly number[], mark?: number): void;
+  drop(ids: number | readonly number[]): void;
+  stats(): QueueStats;
+  /** The kernel drops what it still holds, and from then on all that is sent to this queue. Idempotent. */
+  close(): void;
+}
