@@ -1,0 +1,171 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { Fault } from "../../pkg/fault/fault.ts";
+import type { TargetKind } from "../../pkg/plugin/plugin.ts";
+import { OutputTail } from "../../pkg/process/output-tail.ts";
+import type { Command, CommandExit } from "../../pkg/process/process.ts";
+import type { TargetContext, TargetHandler } from "../../pkg/target/handler.ts";
+import { Accounts } from "./accounts.ts";
+import { checkCmdOptions, CMD_OPTIONS, parseSignal, parseStopTimeout } from "./cmd-options.ts";
+import type { CmdOptions } from "./cmd-options.ts";
+
+/** Between two looks whether a group is gone: the kernel tells of the end of its leader only. */
+const FIRST_LOOK_MS = 2;
+const LAST_LOOK_MS = 20;
+
+/** What SIGKILL does not end within ten seconds waits in the kernel (a dead disk or NFS server) and may do so for ever. */
+const KILL_TRIES = 10;
+const KILL_TRY_MS = 1000;
+
+/** Of the output, for the message that says how the command ended. */
+const LINES_TOLD = 3;
+const TOLD_LENGTH = 200;
+
+interface Run {
+  readonly command: Command;
+  readonly tail: OutputTail;
+  /** Under way or done; undefined while it runs, and after a stop that failed. */
+  stopping: Promise<void> | undefined;
+}
+
+/** A shell command, with all processes that it starts. */
+export class CmdTarget implements TargetHandler {
+  readonly #context: TargetContext<CmdOptions>;
+  readonly #output: string;
+  #run: Run | undefined;
+
+  constructor(context: TargetContext<CmdOptions>) {
+    this.#context = context;
+    this.#output = join(context.directory, "output");
+  }
+
+  async warm(signal: AbortSignal): Promise<void> {
+    // processes of a command that died by itself may still be stopping
+    await this.#stop();
+    signal.throwIfAborted();
+    const run = await this.#start();
+    this.#run = run;
+    const ended = await Promise.race([run.command.exited, Promise.resolve(undefined)]);
+    if (ended === undefined && !signal.aborted) {
+      void this.#watch(run);
+      return;
+    }
+    await this.#stop();
+    signal.throwIfAborted();
+    if (ended !== undefined) throw exitFault(ended, run.tail);
+  }
+
+  drain(): Promise<void> {
+    return this.#stop();
+  }
+
+  close(): Promise<void> {
+    return this.#stop();
+  }
+
+  async #start(): Promise<Run> {
+    const { clock, commands, log, name, options } = this.#context;
+    const { env, ...account } = Accounts.ofSystem().account(options.user, options.group);
+    const onLine = (line: string): void => {
+      if (line !== "") log.info(line, { target: name, stream: "output" });
+    };
+    const tail = new OutputTail({ path: this.#output, clock, onLine });
+    await tail.start();
+    try {
+      const command = await commands.start({
+        argv: ["/bin/sh", "-c", options.command],
+        ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+        env: { ...env, ...options.env },
+        ...account,
+        output: this.#output,
+      });
+      log.debug("command started", { pid: command.pid });
+      return { command, tail, stopping: undefined };
+    } catch (error) {
+      await this.#endOutput(tail);
+      throw error;
+    }
+  }
+
+  async #watch(run: Run): Promise<void> {
+    const exit = await run.command.exited;
+    if (run.stopping !== undefined) return;
+    // what the leader leaves behind is not the service any more
+    this.#stop().catch((error: unknown) => {
+      this.#context.log.error("processes of a command that ended could not be stopped", { error });
+    });
+    await run.tail.catchUp().catch(() => undefined);
+    this.#context.died(exitFault(exit, run.tail));
+  }
+
+  /** Joins a stop under way. Nothing of the command is left when it resolves. @throws Fault COMMAND_UNKILLABLE */
+  async #stop(): Promise<void> {
+    const run = this.#run;
+    if (run === undefined) return;
+    run.stopping ??= this.#end(run).catch((error: unknown) => {
+      // so that the next stop, or the next start, tries again
+      run.stopping = undefined;
+      throw error;
+    });
+    await run.stopping;
+    if (this.#run === run) this.#run = undefined;
+  }
+
+  async #end({ command, tail }: Run): Promise<void> {
+    const { options } = this.#context;
+    command.signalGroup(parseSignal(options.stop_signal));
+    // one that is suspended could not take the signal
+    command.signalGroup("SIGCONT");
+    if (!(await this.#gone(command, parseStopTimeout(options.stop_timeout)))) await this.#kill(command);
+    await this.#endOutput(tail);
+  }
+
+  async #kill(command: Command): Promise<void> {
+    this.#context.log.warn("command did not stop in time and is killed", {
+      pid: command.pid,
+      stop_timeout: this.#context.options.stop_timeout,
+    });
+    for (let left = KILL_TRIES; left > 0; left--) {
+      command.signalGroup("SIGKILL");
+      if (await this.#gone(command, KILL_TRY_MS)) return;
+    }
+    throw new Fault("COMMAND_UNKILLABLE", `processes of the command (process group ${command.pid}) do not end even by SIGKILL`);
+  }
+
+  /** Whether the whole group is gone within `ms`. */
+  async #gone(command: Command, ms: number): Promise<boolean> {
+    const { clock } = this.#context;
+    const end = clock.now() + ms;
+    for (let pause = FIRST_LOOK_MS; command.groupAlive(); pause = Math.min(2 * pause, LAST_LOOK_MS)) {
+      const left = end - clock.now();
+      if (left <= 0) return false;
+      await clock.sleep(Math.min(pause, left));
+    }
+    return true;
+  }
+
+  /** Never throws: it is about a log only. */
+  async #endOutput(tail: OutputTail): Promise<void> {
+    try {
+      await tail.close();
+      await rm(this.#output, { force: true });
+    } catch (error) {
+      this.#context.log.warn("the command's output could not be read to its end", { error });
+    }
+  }
+}
+
+function exitFault({ exitCode, signal }: CommandExit, tail: OutputTail): Fault {
+  const how = signal === null ? `ended with exit code ${exitCode ?? "unknown"}` : `was killed by ${signal}`;
+  const lines = tail.last(LINES_TOLD).map((line) => (line.length > TOLD_LENGTH ? `${line.slice(0, TOLD_LENGTH)}...` : line));
+  const told = lines.length === 0 ? "" : `; its last output: ${lines.join(" | ")}`;
+  return new Fault("COMMAND_EXITED", `command ${how}${told}`);
+}
+
+export const CMD_KIND: TargetKind<never> = {
+  description: "Runs a shell command while the target is active.",
+  startsService: true,
+  options: CMD_OPTIONS,
+  check: ({ options }) => checkCmdOptions(options as CmdOptions, Accounts.ofSystem()),
+  create: (context) => new CmdTarget(context),
+};

@@ -1,0 +1,62 @@
+import type { FrontendContext, FrontendHandler } from "../../pkg/frontend/handler.ts";
+import type { FrontendKind } from "../../pkg/plugin/plugin.ts";
+import { formatAddrPort } from "../../pkg/value/addr-port.ts";
+import type { AddrPort } from "../../pkg/value/addr-port.ts";
+import { checkHttpFrontend, HTTP_OPTIONS } from "./http-options.ts";
+import type { HttpOptions } from "./http-options.ts";
+import { PageServer } from "./page-server.ts";
+
+/**
+ * Serves a page on the frontend's own addresses; each request asks for the target. Once the target is active, the dataplane
+ * takes new connections before they get here, so those that are open are closed.
+ */
+export class HttpFrontend implements FrontendHandler {
+  readonly #context: FrontendContext<HttpOptions>;
+  #servers: PageServer[] = [];
+  #unsubscribe: (() => void) | undefined;
+
+  constructor(context: FrontendContext<HttpOptions>) {
+    this.#context = context;
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    const { clock, listen, options, target } = this.#context;
+    try {
+      for (const address of listen) {
+        signal.throwIfAborted();
+        const onRequest = (client: AddrPort): void => {
+          target.warm(`request from ${client.address}`, formatAddrPort(client));
+        };
+        const server = new PageServer({ address, page: options, clock, onRequest });
+        await server.start();
+        this.#servers.push(server);
+      }
+      signal.throwIfAborted();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+    this.#unsubscribe = target.onState((state) => {
+      if (state !== "active") return;
+      for (const server of this.#servers) server.release();
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#unsubscribe?.();
+    this.#unsubscribe = undefined;
+    await Promise.all(this.#servers.splice(0).map((server) => server.close()));
+  }
+
+  close(): Promise<void> {
+    return this.stop();
+  }
+}
+
+export const HTTP_KIND: FrontendKind<never> = {
+  description: "Serves a page while the target is not active; each request starts the target.",
+  whenCold: "pass",
+  options: HTTP_OPTIONS,
+  check: checkHttpFrontend,
+  create: (context) => new HttpFrontend(context),
+};

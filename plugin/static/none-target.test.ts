@@ -1,0 +1,14 @@
+import { describe, expect, it } from "vitest";
+import { NONE_KIND } from "./none-target.ts";
+
+describe("static:none", () => {
+  it("does nothing, unless the start was called off", async () => {
+    const target = NONE_KIND.create({} as never);
+    await target.warm(new AbortController().signal);
+    await target.drain();
+    const reason = new Error("called off");
+    await expect(target.warm(AbortSignal.abort(reason))).rejects.toBe(reason);
+    await target.close();
+    await target.close();
+  });
+});
