@@ -2,7 +2,7 @@ import type { Clock } from "../clock/clock.ts";
 import type { AddrPort } from "../value/addr-port.ts";
 import type { Protocol } from "../value/protocol.ts";
 
-/** UDP datagrams kept per flow; what comes after them is dropped. TCP needs one: the rest are the same SYN again. */
+/** UDP datagrams kept per flow; what comes after them is dropped. */
 const DATAGRAMS_PER_FLOW = 64;
 
 export interface HoldLimits {
@@ -57,13 +57,11 @@ export class HoldTable {
     return this.#flows.size;
   }
 
-  /** Holds a packet, or drops it where a limit says so: "first" of its flow, "further", or "dropped" with the reason to count. */
+  /** Holds a packet, or drops it where a limit says so. "overflow": of a new flow, dropped, because too many are held. */
   add(packet: HeldPacket): "first" | "further" | "overflow" {
     const flow = this.#flows.get(packet.flowKey);
     if (flow !== undefined) {
-      const room = packet.protocol === "udp" && flow.ids.length < DATAGRAMS_PER_FLOW;
-      if (room) flow.ids.push(packet.id);
-      else this.#verdicts.drop([packet.id]);
+      this.#addFurther(flow, packet);
       return "further";
     }
     if (this.#flows.size >= this.#limits.maxFlows) {
@@ -73,6 +71,17 @@ export class HoldTable {
     this.#flows.set(packet.flowKey, { ids: [packet.id], since: this.#clock.now() });
     if (this.#flows.size === 1) this.#expireLater();
     return "first";
+  }
+
+  #addFurther(flow: HeldFlow, { protocol, id }: HeldPacket): void {
+    if (protocol === "udp" && flow.ids.length >= DATAGRAMS_PER_FLOW) {
+      this.#verdicts.drop([id]);
+      return;
+    }
+    // The same SYN again: the newest is kept, because the kernel discards all that is held when any base chain of the
+    // network namespace is removed (nf_queue.c), and does not tell; the one just come is certainly there.
+    if (protocol === "tcp") this.#verdicts.drop(flow.ids.splice(0));
+    flow.ids.push(id);
   }
 
   /** Lets everything go, flow by flow, each flow's packets in order. */

@@ -1,0 +1,74 @@
+import { describe, expect, it } from "vitest";
+import { FakeClock } from "../clock/fake-clock.ts";
+import type { Protocol } from "../value/protocol.ts";
+import { HoldTable } from "./hold-table.ts";
+
+function setUp(maxFlows = 1024) {
+  const clock = new FakeClock();
+  const verdicts: string[] = [];
+  const timedOut: number[] = [];
+  const note = (verdict: string) => (ids: readonly number[]) => {
+    if (ids.length > 0) verdicts.push(`${verdict} ${ids.join(",")}`);
+  };
+  const sink = { accept: note("accept"), refuse: note("refuse"), drop: note("drop") };
+  const table = new HoldTable({ timeoutMs: 30_000, maxFlows }, clock, sink, (flows) => timedOut.push(flows));
+  const source = { family: "ipv4", address: "192.0.2.1", port: 5000 } as const;
+  const add = (id: number, flowKey: string, protocol: Protocol = "tcp") => table.add({ id, flowKey, protocol, source });
+  return { clock, table, verdicts, timedOut, add };
+}
+
+describe("HoldTable", () => {
+  it("keeps the newest SYN of a flow, and lets it go", () => {
+    const { table, verdicts, add } = setUp();
+    expect([add(1, "a"), add(2, "b"), add(3, "a")]).toEqual(["first", "first", "further"]);
+    expect(verdicts).toEqual(["drop 1"]);
+    table.accept();
+    expect(verdicts.slice(1)).toEqual(["accept 3,2"]);
+    expect(table.size).toBe(0);
+    table.accept();
+    expect(verdicts).toHaveLength(2);
+  });
+
+  it("keeps 64 datagrams of a flow, in order, and drops the rest", () => {
+    const { table, verdicts, add } = setUp();
+    for (let id = 1; id <= 66; id++) add(id, "a", "udp");
+    expect(verdicts).toEqual(["drop 65", "drop 66"]);
+    table.accept();
+    expect(verdicts[2]).toBe(`accept ${Array.from({ length: 64 }, (_each, at) => at + 1).join(",")}`);
+  });
+
+  it("drops the packets of flows above the limit", () => {
+    const { verdicts, add } = setUp(2);
+    expect([add(1, "a"), add(2, "b"), add(3, "c"), add(4, "a")]).toEqual(["first", "first", "overflow", "further"]);
+    expect(verdicts).toEqual(["drop 3", "drop 1"]);
+  });
+
+  it("refuses each flow when its own time is up", async () => {
+    const { clock, table, verdicts, timedOut, add } = setUp();
+    add(1, "a");
+    await clock.advance(10_000);
+    add(2, "b");
+    await clock.advance(19_999);
+    expect(verdicts).toEqual([]);
+    await clock.advance(1);
+    expect(verdicts).toEqual(["refuse 1"]);
+    await clock.advance(10_000);
+    expect(verdicts).toEqual(["refuse 1", "refuse 2"]);
+    expect(timedOut).toEqual([1, 1]);
+    expect([table.size, clock.sleeping]).toEqual([0, 0]);
+  });
+
+  it("has no timer left over when everything was let go, and a fresh one for what comes later", async () => {
+    const { clock, table, verdicts, add } = setUp();
+    add(1, "a");
+    await clock.advance(20_000);
+    table.accept();
+    await clock.advance(0);
+    expect(clock.sleeping).toBe(0);
+    add(2, "b");
+    await clock.advance(29_999);
+    expect(verdicts).toEqual(["accept 1"]);
+    await clock.advance(1);
+    expect(verdicts).toEqual(["accept 1", "refuse 2"]);
+  });
+});
