@@ -71,7 +71,7 @@ export async function runDaemon(config: Config): Promise<void> {
     logger.info("stopped");
   } finally {
     process.off("SIGHUP", onHangUp);
-    notifier.close();
+    await notifier.close();
     await logger.close();
   }
 }

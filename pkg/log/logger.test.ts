@@ -106,7 +106,7 @@ describe("a log file", () => {
   });
 
   it("that is a fifo without a reader is a fault, not a wait", () => {
-    spawnSync("mkfifo", [file]);
+    spawnSync("/usr/bin/mkfifo", [file]);
     expect(() => logger()).toThrow(expect.objectContaining({ code: "LOG_UNWRITABLE" }) as Error);
   });
 
@@ -163,7 +163,7 @@ describe("an output that takes nothing", () => {
   });
 
   it("gets what it missed later, and is told what is lost", async () => {
-    spawnSync("mkfifo", [file]);
+    spawnSync("/usr/bin/mkfifo", [file]);
     const reader = spawn("cat", [file], { stdio: ["ignore", "pipe", "ignore"] });
     const clock = new FakeClock();
     const log = await opened(() => createLogger({ output: file, level: 0, format: "text" }, clock));
