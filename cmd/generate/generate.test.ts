@@ -25,8 +25,8 @@ const anything: unknown = { type: "object", properties: { speed: { type: "intege
 export default {
   source: "own",
   config: { type: "object", additionalProperties: false, properties: { verbose: { type: "boolean" } } },
-  targets: { engine: kind(anything) },
-  frontends: { door: kind({ type: "object", additionalProperties: false }) },
+  targets: { engine: { ...kind(anything), startsService: true } },
+  frontends: { door: { ...kind({ type: "object", additionalProperties: false }), whenCold: "refuse" } },
 };
 `;
 

@@ -6,6 +6,7 @@ const refuse = (): never => {
 };
 
 const command: TargetKind = {
+  startsService: true,
   description: "needs an option, fills in another, and has a check of its own",
   options: {
     type: "object",
@@ -27,12 +28,14 @@ const command: TargetKind = {
 };
 
 const none: TargetKind = {
+  startsService: false,
   description: "takes no options",
   options: { type: "object", additionalProperties: false },
   create: refuse,
 };
 
 const always: FrontendKind = {
+  whenCold: "hold",
   description: "takes no options, and wants one route",
   options: { type: "object", additionalProperties: false, properties: {} },
   check: ({ routes }, target) => (routes.length > 2 ? [{ path: ["listen", 2], message: `too many ways to ${target.name}` }] : []),
@@ -40,6 +43,7 @@ const always: FrontendKind = {
 };
 
 const page: FrontendKind = {
+  whenCold: "pass",
   description: "takes options",
   options: {
     type: "object",
@@ -49,7 +53,12 @@ const page: FrontendKind = {
   create: refuse,
 };
 
-const broken: TargetKind = { description: "brings a schema that is none", options: { type: "nonsense" }, create: refuse };
+const broken: TargetKind = {
+  startsService: false,
+  description: "brings a schema that is none",
+  options: { type: "nonsense" },
+  create: refuse,
+};
 
 const fake: Plugin<never> = { source: "fake", targets: { cmd: command, none, broken }, frontends: { always, http: page } };
 

@@ -12,13 +12,14 @@ const VALID = {
   version: "v1",
   log: { output: "stderr", level: "INFO", format: "text" },
   plugins: { ctl: { socket: "/run/x.sock", codec: "json" } },
-  dataplane: { table: "gw", masquerade_mark: 4, manage_sysctls: true, wildcard_overlap: "refuse" },
+  dataplane: { table: "gw", masquerade_mark: 4, queue_mark: 8, queue: 3, manage_sysctls: true, wildcard_overlap: "refuse" },
   runtime_dir: "/run/x",
   targets: [
     {
       name: "a",
       kind: "static:cmd",
       idle_timeout: "5m",
+      ready: { probe: "http", path: "/x", timeout: "1m" },
       endpoints: [
         { name: "http", protocol: "tcp", addresses: ["192.0.2.1:80", "[2001:db8::1]:80"] },
         { name: "dns", protocol: "udp", address: "127.0.0.1:53" },
@@ -28,7 +29,17 @@ const VALID = {
     { name: "b", kind: "static:none" },
   ],
   frontends: [
-    { name: "x", kind: "static:always", listen: ["0.0.0.0:80", "[::]:80"], target: "a:http", flow_timeout: "1m" },
+    {
+      name: "x",
+      kind: "static:always",
+      listen: ["0.0.0.0:80", "[::]:80"],
+      target: "a:http",
+      flow_timeout: "1m",
+      hold: { timeout: "9s" },
+      allow: ["::/0"],
+      ignore: "10.0.0.0/8",
+      wake_limit: "5/1m",
+    },
     { name: "y", kind: "static:http", listen: "0.0.0.0:53", target: "a:dns", masquerade: "never", options: { content: "c" } },
   ],
 };

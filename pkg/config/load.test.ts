@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { hasCode } from "../fault/fault.ts";
-import { parseAddrPort, type AddrPort } from "../value/addr-port.ts";
+import type { AddrPort } from "../value/addr-port.ts";
 import { problemsOf, shown, withFrontends } from "./fake-file.ts";
 import { fakeRegistry } from "./fake-registry.ts";
 import { parseConfig } from "./load.ts";
@@ -20,7 +20,13 @@ describe("a valid file", () => {
   it("may hold nothing but the version", () => {
     expect(parse("version: v1\n")).toEqual({
       log: { output: "stderr", level: 0, format: "text" },
-      dataplane: { table: "proxygw", masqueradeMark: 0x40000000, manageSysctls: true, wildcardOverlap: "refuse" },
+      dataplane: {
+        table: "proxygw",
+        queue: 4080,
+        marks: { masquerade: 0x40000000, queue: 0x20000000, refuse: 0x10000000, ignore: 0x40000000 },
+        manageSysctls: true,
+        wildcardOverlap: "refuse",
+      },
       runtimeDir: "/run/proxygw",
       plugins: new Map(),
       targets: [],
@@ -41,7 +47,7 @@ describe("a valid file", () => {
     const text = `
 version: v1
 log: { output: /var/log/x, level: debug-2, format: json }
-dataplane: { table: gw2, masquerade_mark: 0x80000000, manage_sysctls: false, wildcard_overlap: specific-wins }
+dataplane: { table: gw2, queue: 7, masquerade_mark: 0x80000000, queue_mark: 1, refuse_mark: 2, ignore_mark: 1, manage_sysctls: false, wildcard_overlap: specific-wins }
 runtime_dir: /var/lib/gw
 plugins: { ctl: { codec: cbor } }
 targets:
@@ -62,7 +68,13 @@ frontends:
 `;
     expect(parse(text)).toEqual({
       log: { output: "/var/log/x", level: -6, format: "json" },
-      dataplane: { table: "gw2", masqueradeMark: 0x80000000, manageSysctls: false, wildcardOverlap: "specific-wins" },
+      dataplane: {
+        table: "gw2",
+        queue: 7,
+        marks: { masquerade: 0x80000000, queue: 1, refuse: 2, ignore: 1 },
+        manageSysctls: false,
+        wildcardOverlap: "specific-wins",
+      },
       runtimeDir: "/var/lib/gw",
       plugins: new Map([["ctl", { codec: "cbor", socket: "/run/fake.sock" }]]),
       targets: [
@@ -70,6 +82,7 @@ frontends:
           name: "backend",
           kind: { namespace: "static", name: "cmd" },
           idleTimeoutMs: 5_400_000,
+          ready: { probe: { kind: "tcp" }, timeoutMs: 30_000 },
           endpoints: [
             {
               name: "http",
@@ -95,6 +108,9 @@ frontends:
           ],
           flowTimeoutMs: 576 * 3_600_000,
           masquerade: "never",
+          whenCold: "pass",
+          hold: { timeoutMs: 30_000, maxFlows: 1024 },
+          gates: { allow: [], deny: [], ignore: [] },
           target: "backend",
           endpoint: "http",
           options: { content: "warm", endpoint: "/" },

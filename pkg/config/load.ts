@@ -11,12 +11,13 @@ import { Kinds } from "./kinds.ts";
 import { ListenClaims } from "./listen-claims.ts";
 import { readText } from "./read-text.ts";
 import { Report } from "./report.ts";
+import { resolveDataplane } from "./resolve-dataplane.ts";
 import { FrontendResolver } from "./resolve-frontend.ts";
 import { resolveTargets } from "./resolve-target.ts";
 import { configSchema, type LooseConfig } from "./schema.ts";
 import { Source } from "./source.ts";
 import { subjectOf } from "./subject.ts";
-import type { Config, DataplaneConfig, FrontendConfig, LogConfig } from "./types.ts";
+import type { Config, FrontendConfig, LogConfig } from "./types.ts";
 import { validate } from "./validate.ts";
 import { YamlDocument } from "./yaml-document.ts";
 import { isMapping } from "./yaml-plain.ts";
@@ -55,7 +56,12 @@ function dropEmpty(root: unknown): void {
   const lists = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
   const targets = lists(root.targets);
   const endpoints = targets.flatMap((target) => (isMapping(target) ? lists(target.endpoints) : []));
-  for (const mapping of [root, root.log, root.dataplane, ...targets, ...endpoints, ...lists(root.frontends)]) {
+  const frontends = lists(root.frontends);
+  const inner = [
+    ...targets.map((each) => isMapping(each) && each.ready),
+    ...frontends.map((each) => isMapping(each) && each.hold),
+  ];
+  for (const mapping of [root, root.log, root.dataplane, ...targets, ...endpoints, ...frontends, ...inner]) {
     if (!isMapping(mapping)) continue;
     for (const [key, value] of Object.entries(mapping)) if (value === null) Reflect.deleteProperty(mapping, key);
   }
@@ -86,21 +92,4 @@ function resolveLog(log: LooseConfig["log"], report: Report): LogConfig {
   const { level, output = "", format = "text" } = log ?? {};
   const parsed = level === undefined ? undefined : report.parsed(["log", "level"], () => parseLogLevel(level));
   return { output, level: parsed ?? 0, format };
-}
-
-function resolveDataplane(dataplane: LooseConfig["dataplane"], report: Report): DataplaneConfig {
-  const {
-    table = "",
-    masquerade_mark: mark = 1,
-    manage_sysctls: manageSysctls = true,
-    wildcard_overlap = "refuse",
-  } = dataplane ?? {};
-  if (!Number.isInteger(Math.log2(mark))) {
-    const path = ["dataplane", "masquerade_mark"];
-    report.value(
-      path,
-      `0x${mark.toString(16)} is more than one bit; expected a power of two from 0x1 to 0x80000000, such as 0x40000000`,
-    );
-  }
-  return { table, masqueradeMark: mark, manageSysctls, wildcardOverlap: wildcard_overlap };
 }

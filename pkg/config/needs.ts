@@ -10,6 +10,7 @@ export function needsOf(config: Config, isLocal: (address: string) => boolean): 
     routeLocalnet: routes.some(crossesLoopback),
     forwardIPv4: hasRemote(routes, "ipv4", isLocal),
     forwardIPv6: hasRemote(routes, "ipv6", isLocal),
+    hold: config.frontends.some((frontend) => frontend.whenCold === "hold"),
   };
 }
 

@@ -5,11 +5,13 @@ import { parseReference } from "../value/reference.ts";
 import type { Kinds } from "./kinds.ts";
 import type { ListenClaims } from "./listen-claims.ts";
 import { listOf, quote, suggestion } from "./nearest.ts";
+import { positiveDuration } from "./positive-duration.ts";
 import type { Report } from "./report.ts";
+import { resolveGates, resolveHold } from "./resolve-gates.ts";
 import type { EndpointDraft, TargetDraft } from "./resolve-target.ts";
-import { positiveDuration, UniqueNames } from "./resolve-target.ts";
 import type { LooseFrontend } from "./schema.ts";
 import type { FrontendConfig, Route } from "./types.ts";
+import { UniqueNames } from "./unique-names.ts";
 import type { Path } from "./yaml-document.ts";
 
 /** A connection tracking timeout is a signed 32-bit count of the kernel's ticks: 24.8 days of milliseconds. */
@@ -52,6 +54,8 @@ export class FrontendResolver {
     const owner = `options schema of ${quote(frontend.kind ?? "")}`;
     const options = found && this.#kinds.conforming(frontend.options, found.kind.options, [...path, "options"], owner);
     const flowTimeoutMs = this.#flowTimeout(frontend.flow_timeout, [...path, "flow_timeout"]);
+    const hold = resolveHold(frontend, found?.kind.whenCold, path, this.#report);
+    const gates = resolveGates(frontend, path, this.#report);
     const listens = this.#listens(frontend.listen, [...path, "listen"]);
     const goal = frontend.target === undefined ? undefined : this.#goal(frontend.target, [...path, "target"]);
     const protocol = this.#protocol(frontend, goal?.endpoint, path);
@@ -70,6 +74,8 @@ export class FrontendResolver {
       flowTimeoutMs === undefined ||
       protocol === undefined ||
       frontend.masquerade === undefined ||
+      hold === undefined ||
+      gates === undefined ||
       target?.config === undefined ||
       goal?.endpoint === undefined ||
       routes === undefined ||
@@ -84,6 +90,9 @@ export class FrontendResolver {
       routes,
       flowTimeoutMs,
       masquerade: frontend.masquerade,
+      whenCold: found.kind.whenCold,
+      hold,
+      gates,
       target: target.name,
       endpoint: goal.endpoint.name,
       options: options.value,

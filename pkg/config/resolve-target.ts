@@ -1,13 +1,14 @@
 import type { AddrPort } from "../value/addr-port.ts";
 import { formatAddrPort, isWildcard, parseAddrPort } from "../value/addr-port.ts";
-import { parseDuration } from "../value/duration.ts";
 import type { Protocol } from "../value/protocol.ts";
-import { parseName } from "../value/reference.ts";
 import type { Kinds } from "./kinds.ts";
 import { quote } from "./nearest.ts";
+import { positiveDuration } from "./positive-duration.ts";
 import type { Report } from "./report.ts";
+import { resolveReady } from "./resolve-ready.ts";
 import type { LooseEndpoint, LooseTarget } from "./schema.ts";
 import type { EndpointConfig, TargetConfig } from "./types.ts";
+import { UniqueNames } from "./unique-names.ts";
 import type { Path } from "./yaml-document.ts";
 
 /** An endpoint as far as it could be read: what is undefined was wrong, and is noted. */
@@ -55,6 +56,12 @@ function resolveTarget(
   const found = target.kind === undefined ? undefined : kinds.find("target", target.kind, [...path, "kind"]);
   const idleTimeoutMs = positiveDuration(target.idle_timeout, [...path, "idle_timeout"], report);
   const { endpoints, complete } = resolveEndpoints(target.endpoints, [...path, "endpoints"], report);
+  const probed = {
+    startsService: found?.kind.startsService,
+    hasTcp: [...endpoints.values()].some((each) => each.protocol === "tcp"),
+    complete: complete && [...endpoints.values()].every((each) => each.protocol !== undefined),
+  };
+  const ready = target.ready && resolveReady(target.ready, probed, [...path, "ready"], report);
   const options =
     found === undefined
       ? undefined
@@ -69,12 +76,20 @@ function resolveTarget(
   let config: TargetConfig | undefined;
   if (
     found !== undefined &&
+    ready !== undefined &&
     options !== undefined &&
     idleTimeoutMs !== undefined &&
     complete &&
     resolved.length === endpoints.size
   ) {
-    const candidate: TargetConfig = { name, kind: found.reference, idleTimeoutMs, endpoints: resolved, options: options.value };
+    const candidate: TargetConfig = {
+      name,
+      kind: found.reference,
+      idleTimeoutMs,
+      ready,
+      endpoints: resolved,
+      options: options.value,
+    };
     if (kinds.check(path, () => found.kind.check?.(candidate) ?? [])) config = candidate;
   }
   return { name, endpoints, complete, config };
@@ -132,39 +147,4 @@ function resolveAddresses(endpoint: LooseEndpoint, path: Path, report: Report): 
     } else resolved.push(address);
   });
   return resolved.length === texts.length ? resolved : undefined;
-}
-
-/** Names that must be different from each other. */
-export class UniqueNames {
-  readonly #noun: string;
-  readonly #report: Report;
-  readonly #paths = new Map<string, Path>();
-
-  constructor(noun: string, report: Report) {
-    this.#noun = noun;
-    this.#report = report;
-  }
-
-  /** The name; undefined when it is none or already taken, which is noted. */
-  take(text: string | undefined, path: Path): string | undefined {
-    const name = text === undefined ? undefined : this.#report.parsed(path, () => parseName(text));
-    if (name === undefined) return undefined;
-    const first = this.#paths.get(name);
-    if (first === undefined) {
-      this.#paths.set(name, path);
-      return name;
-    }
-    this.#report.value(
-      path,
-      `a second ${this.#noun} with the name ${quote(name)}; the first is in line ${this.#report.line(first)}`,
-    );
-    return undefined;
-  }
-}
-
-export function positiveDuration(text: string | undefined, path: Path, report: Report): number | undefined {
-  const ms = text === undefined ? undefined : report.parsed(path, () => parseDuration(text));
-  if (ms === undefined || ms > 0) return ms;
-  report.value(path, `${quote(text ?? "")} is too short; expected a duration above 0, such as "5m"`);
-  return undefined;
 }

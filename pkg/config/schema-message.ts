@@ -150,7 +150,7 @@ function withArticle(noun: string): string {
 }
 
 /** A value for people: its kind and, when it's short, itself. */
-export function describe(data: unknown): string {
+function describe(data: unknown): string {
   if (data === null || data === undefined) return "empty";
   if (typeof data === "string") return data === "" ? "an empty text" : `the text ${quote(data)}`;
   if (typeof data === "number") return `the number ${data}`;

@@ -63,6 +63,42 @@ export const targetSchema = {
       default: "5m",
       examples: ["5m", "1h30m"],
     },
+    ready: {
+      type: "object",
+      title: "mapping",
+      description: "When the target, once started, counts as ready: all its TCP endpoints have to pass the probe.",
+      additionalProperties: false,
+      default: {},
+      properties: {
+        probe: {
+          enum: ["tcp", "http", "command", "none"],
+          title: "probe",
+          description:
+            "tcp: connections are accepted; http: GET path is answered with a status of 200 to 399; command: it exits with 0; none: ready as soon as it is started. Default tcp for a kind that starts a service with a TCP endpoint, none otherwise.",
+        },
+        path: {
+          type: "string",
+          pattern: "^/[^\\s]*$",
+          title: "path without white space",
+          description: "For probe http: what is asked for. Default /.",
+          examples: ["/health"],
+        },
+        command: {
+          type: "string",
+          minLength: 1,
+          title: "command line",
+          description: "For probe command: run by /bin/sh until it exits with 0. No default.",
+          examples: ["pg_isready -q"],
+        },
+        timeout: {
+          type: "string",
+          title: "duration",
+          description: "Not ready within this time, the start has failed: a Go duration above 0. Default 30s.",
+          default: "30s",
+          examples: ["30s", "5m"],
+        },
+      },
+    },
     endpoints: {
       type: "array",
       title: "list of endpoints",
@@ -73,6 +109,21 @@ export const targetSchema = {
     options: options("target"),
   },
 } as const;
+
+const blocks = (description: string) =>
+  ({
+    type: ["string", "array"],
+    title: "block of addresses",
+    description: `${description} A block (192.168.0.0/16, 2001:db8::/32), an address, or a list of them.`,
+    items: {
+      type: "string",
+      title: "block of addresses",
+      description: "A block of addresses, or one address.",
+      examples: ["192.168.0.0/16"],
+    },
+    default: [],
+    examples: ["192.168.0.0/16", ["192.168.0.0/16", "2001:db8::/32"]],
+  }) as const;
 
 export const frontendSchema = {
   type: "object",
@@ -110,6 +161,42 @@ export const frontendSchema = {
       description:
         "Whether the endpoint sees this machine's address in place of the client's: auto (only where it could not answer otherwise), always or never. Default auto.",
       default: "auto",
+    },
+    hold: {
+      type: "object",
+      title: "mapping",
+      description: "How first packets wait while the target is started, with kinds that hold them.",
+      additionalProperties: false,
+      default: {},
+      properties: {
+        timeout: {
+          type: "string",
+          title: "duration",
+          description: "How long a flow is held before it is refused: a Go duration above 0. Default 30s.",
+          default: "30s",
+          examples: ["30s", "2m"],
+        },
+        max_flows: {
+          type: "integer",
+          minimum: 1,
+          maximum: 65536,
+          title: "number of flows",
+          description: "Flows held at once, 1 to 65536; further ones are dropped, so that TCP tries again. Default 1024.",
+          default: 1024,
+        },
+      },
+    },
+    allow: blocks("The only addresses that may reach the frontend. Default: all may."),
+    deny: blocks("Addresses that may not reach the frontend, whatever allow says. Default: none."),
+    ignore: blocks(
+      "Addresses that are served while the target is active and refused while it is not, and that keep it neither awake nor wake it, such as a monitor's. Default: none.",
+    ),
+    wake_limit: {
+      type: "string",
+      title: "rate",
+      description:
+        "How many new flows of one source address may wake the target, as count/duration: a bucket of so many that refills in that time. Default: no limit.",
+      examples: ["5/1m"],
     },
     target: {
       type: "string",
@@ -153,6 +240,16 @@ const logSchema = {
   },
 } as const;
 
+const mark = (word: string, purpose: string, bit: number) =>
+  ({
+    type: "integer",
+    minimum: 1,
+    maximum: 0x80000000,
+    title: `bit of the ${word}`,
+    description: `The one bit of the ${word} that the daemon uses ${purpose}: a power of two from 0x1 to 0x80000000 that nothing else on this machine uses. Default 0x${bit.toString(16)}.`,
+    default: bit,
+  }) as const;
+
 const dataplaneSchema = {
   type: "object",
   title: "mapping",
@@ -169,15 +266,19 @@ const dataplaneSchema = {
       default: "proxygw",
       examples: ["proxygw"],
     },
-    masquerade_mark: {
+    queue: {
       type: "integer",
-      minimum: 1,
-      maximum: 0x80000000,
-      title: "bit of the packet mark",
+      minimum: 0,
+      maximum: 65535,
+      title: "number of a netfilter queue",
       description:
-        "The one bit of the packet mark that the daemon uses: a power of two from 0x1 to 0x80000000 that nothing else on this machine uses. Default 0x40000000.",
-      default: 0x40000000,
+        "Number of the netfilter queue that held packets go to, 0 to 65535, not used by another program. Default 4080.",
+      default: 4080,
     },
+    masquerade_mark: mark("packet mark", "for flows that need masquerade", 0x40000000),
+    queue_mark: mark("packet mark", "for packets to be held, where the kernel has no queue statement", 0x20000000),
+    refuse_mark: mark("packet mark", "for packets to be refused", 0x10000000),
+    ignore_mark: mark("connection mark", "for flows that the idle clock does not count", 0x40000000),
     manage_sysctls: {
       type: "boolean",
       description:
@@ -264,7 +365,7 @@ export const pluginListSchema = {
 } as const;
 
 /** A file of which the parts that its schema refuses have been taken out: anything may be missing. */
-export type Loose<T> = T extends readonly (infer Item)[]
+type Loose<T> = T extends readonly (infer Item)[]
   ? readonly (Loose<Item> | undefined)[]
   : T extends object
     ? { readonly [Key in keyof T]?: Loose<T[Key]> | undefined }

@@ -74,6 +74,6 @@ function excerpt(number: number, before: string, marked: string, after: string):
 }
 
 /** A file may hold escape sequences: they must not reach a terminal through a message. */
-export function printable(text: string): string {
+function printable(text: string): string {
   return text.replace(/[^\P{Cc}\t]/gu, "\u{fffd}");
 }

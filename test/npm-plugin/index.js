@@ -7,6 +7,7 @@
 import { rm, writeFile } from "node:fs/promises";
 
 const file = {
+  startsService: true,
   description: "A file that exists while the target is warm.",
   options: {
     type: "object",
@@ -43,6 +44,7 @@ const file = {
 };
 
 const once = {
+  whenCold: "hold",
   description: "Warms its target once, when it starts.",
   options: { type: "object", additionalProperties: false },
   create({ target }) {
