@@ -14,7 +14,12 @@ const TYPES = "^pkg/config/types\\.ts$";
 module.exports = {
   forbidden: [
     { name: "no-circles", severity: "error", from: {}, to: { circular: true, dependencyTypesNot: ["type-only"] } },
-    { name: "everything-resolves", severity: "error", from: {}, to: { dependencyTypes: ["npm-no-pkg", "unknown", "undetermined"] } },
+    {
+      name: "everything-resolves",
+      severity: "error",
+      from: {},
+      to: { dependencyTypes: ["npm-no-pkg", "unknown", "undetermined"] },
+    },
     {
       name: "shipped-code-uses-shipped-packages",
       severity: "error",
@@ -29,11 +34,17 @@ module.exports = {
     layer("netlink", "^pkg/netlink/", [...BASE, "^pkg/netlink/"]),
     layer("ctl", "^pkg/ctl/", [...BASE, "^pkg/ctl/"]),
     layer("dataplane", "^pkg/dataplane/", [...BASE, TYPES, "^pkg/dataplane/", "^pkg/netlink/"]),
+    layer("readiness", "^pkg/readiness/", [...BASE, TYPES, "^pkg/readiness/"]),
     layer("target", "^pkg/target/", [...BASE, TYPES, "^pkg/target/", "^pkg/dataplane/dataplane\\.ts$"]),
     layer("frontend", "^pkg/frontend/", [...BASE, TYPES, "^pkg/frontend/", "^pkg/target/", "^pkg/dataplane/dataplane\\.ts$"]),
     layer("plugin-contract", "^pkg/plugin/", [...BASE, TYPES, "^pkg/plugin/", "^pkg/(target|frontend)/(handler|state)\\.ts$"]),
     layer("config", "^pkg/config/", [...BASE, "^pkg/config/", "^pkg/plugin/", "^pkg/dataplane/dataplane\\.ts$"]),
-    layer("engine", "^pkg/engine/", [...BASE, TYPES, "^pkg/(engine|target|frontend|plugin)/", "^pkg/dataplane/dataplane\\.ts$"]),
+    layer("engine", "^pkg/engine/", [
+      ...BASE,
+      TYPES,
+      "^pkg/(engine|target|frontend|plugin|readiness)/",
+      "^pkg/dataplane/dataplane\\.ts$",
+    ]),
     {
       name: "plugins-know-their-contract-only",
       severity: "error",

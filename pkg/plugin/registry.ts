@@ -17,10 +17,7 @@ export class Registry {
     const namespaces = new Set<string>();
     for (const { source, namespace, plugin } of registrations) {
       if (plugin.source !== source) {
-        throw new Fault(
-          "PLUGIN_MISMATCH",
-          `plugin.yaml asks for "${source}", but that module registers as "${String(plugin.source)}"`,
-        );
+        throw new Fault("PLUGIN_MISMATCH", `plugin.yaml asks for "${source}", but that module registers as "${plugin.source}"`);
       }
       if (namespaces.has(namespace)) {
         throw new Fault("PLUGIN_MISMATCH", `two plugins have the namespace "${namespace}"; give each its own in plugin.yaml`);

@@ -6,6 +6,5 @@
  */
 
 export type Protocol = "tcp" | "udp";
-export const PROTOCOLS: readonly Protocol[] = ["tcp", "udp"];
 
 export type Family = "ipv4" | "ipv6";

@@ -1,0 +1,63 @@
+import { describe, expect, it } from "vitest";
+import { Fault } from "../../fault/fault.ts";
+import type { ToolResult, ToolRunner } from "../../process/process.ts";
+import { hasNetAdmin, OLDEST_NFT, probe } from "./probe.ts";
+
+const ROOT = "Name:\tnode\nCapEff:\t000001ffffffffff\n";
+const USER = "Name:\tnode\nCapEff:\t0000000000000000\n";
+
+interface Machine {
+  platform?: string;
+  status?: string;
+  missing?: string;
+  nft?: string;
+  /** Standard error of nft's check of a ruleset that has this in it. */
+  rejects?: { text: string; stderr: string };
+}
+
+function run({ platform = "linux", status = ROOT, missing, nft = "nftables v1.0.6 (x)", rejects }: Machine): Promise<void> {
+  const tools: ToolRunner = {
+    run: (file, args, options) => {
+      if (file === missing) return Promise.reject(new Fault("TOOL_MISSING", `no program "${file}"`));
+      const rejected = args.includes("-c") && rejects !== undefined && (options?.input ?? "").includes(rejects.text);
+      const result: ToolResult = rejected
+        ? { exitCode: 1, stdout: "", stderr: rejects.stderr }
+        : { exitCode: 0, stdout: args.includes("--version") ? nft : "", stderr: "" };
+      return Promise.resolve(result);
+    },
+  };
+  return probe(tools, { platform, processStatus: () => Promise.resolve(status) });
+}
+
+const UNSUPPORTED = "Error: Could not process rule: Operation not supported\n";
+
+describe("probe", () => {
+  it("passes a machine that has it all", async () => {
+    await run({});
+    await run({ nft: "nftables v1.1.3 (x)" });
+    await run({ nft: `nftables v${OLDEST_NFT.join(".")} (x)` });
+  });
+
+  it.each<[Machine, string, RegExp]>([
+    [{ platform: "darwin" }, "PLATFORM_UNSUPPORTED", /Linux.*darwin/],
+    [{ status: USER }, "PRIVILEGE_MISSING", /CAP_NET_ADMIN.*root/],
+    [{ missing: "nft" }, "TOOL_MISSING", /"nft".*apt-get install nftables/],
+    [{ missing: "conntrack" }, "TOOL_MISSING", /"conntrack".*apt-get install conntrack/],
+    [{ nft: "nftables v1.0.5 (x)" }, "NFT_TOO_OLD", /1\.0\.5 is too old: 1\.0\.6/],
+    [{ nft: "nftables v0.9.8 (x)" }, "NFT_TOO_OLD", /0\.9\.8/],
+    [{ nft: "busybox" }, "NFT_TOO_OLD", /answered "busybox"/],
+    [{ rejects: { text: "masquerade", stderr: UNSUPPORTED } }, "KERNEL_UNSUPPORTED", /nftables NAT \(CONFIG_NFT_NAT/],
+    [{ rejects: { text: "ct timeout", stderr: UNSUPPORTED } }, "KERNEL_UNSUPPORTED", /CONFIG_NF_CONNTRACK_TIMEOUT/],
+    [{ rejects: { text: "fib daddr", stderr: UNSUPPORTED } }, "KERNEL_UNSUPPORTED", /CONFIG_NFT_FIB_INET/],
+    [{ rejects: { text: "table", stderr: UNSUPPORTED } }, "KERNEL_UNSUPPORTED", /CONFIG_NF_TABLES/],
+    [{ rejects: { text: "table", stderr: "Error: x: Operation not permitted\n" } }, "PRIVILEGE_MISSING", /container/],
+  ])("%j: %s", async (machine, code, message) => {
+    await expect(run(machine)).rejects.toMatchObject({ code, message: expect.stringMatching(message) as string });
+  });
+
+  it("looks at the effective capabilities", () => {
+    expect(hasNetAdmin("CapEff:\t0000000000001000\n")).toBe(true);
+    expect(hasNetAdmin("CapPrm:\t0000000000001000\nCapEff:\t0000000000000fff\n")).toBe(false);
+    expect(hasNetAdmin("")).toBe(false);
+  });
+});

@@ -1,0 +1,68 @@
+import { describe, expect, it } from "vitest";
+import type { ToolRunner } from "../../process/process.ts";
+import { Nft } from "./nft.ts";
+import { type Change, Transactor } from "./transactor.ts";
+
+/** Records each transaction; refuses those with a line that begins with "bad". */
+function setUp() {
+  const transactions: string[][] = [];
+  const tools: ToolRunner = {
+    run: async (_file, _args, options) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      const lines = (options?.input ?? "").trim().split("\n");
+      transactions.push(lines);
+      const bad = lines.some((line) => line.startsWith("bad"));
+      return { exitCode: bad ? 1 : 0, stdout: "", stderr: bad ? "Error: Could not process rule: File exists\n" : "" };
+    },
+  };
+  const picture: string[] = [];
+  const change =
+    (line: string): Change =>
+    () => {
+      picture.push(line);
+      return {
+        lines: [`${line} after ${String(picture.length - 1)}`],
+        undo: () => {
+          picture.splice(picture.lastIndexOf(line), 1);
+        },
+      };
+    };
+  return { transactor: new Transactor(new Nft(tools)), transactions, picture, change };
+}
+
+describe("Transactor", () => {
+  it("puts what waits into one transaction, in order", async () => {
+    const { transactor, transactions, change } = setUp();
+    const first = transactor.submit(change("a"), "add a");
+    await Promise.resolve();
+    await Promise.resolve();
+    await Promise.all([first, transactor.submit(change("b"), "add b"), transactor.submit(change("c"), "add c")]);
+    expect(transactions).toEqual([["a after 0"], ["b after 1", "c after 2"]]);
+  });
+
+  it("lets only the bad change's caller hear of it, and forgets about it", async () => {
+    const { transactor, transactions, picture, change } = setUp();
+    const outcomes = await Promise.allSettled(["a", "bad", "c"].map((line) => transactor.submit(change(line), `add ${line}`)));
+    expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+    expect(outcomes[1]).toMatchObject({
+      reason: { code: "NFT_EXISTS", message: "nft could not add bad: Could not process rule: File exists" },
+    });
+    expect(picture).toEqual(["a", "c"]);
+    expect(transactions).toEqual([["a after 0", "bad after 1", "c after 2"], ["a after 0"], ["bad after 1"], ["c after 1"]]);
+  });
+
+  it("runs nothing for a change without lines", async () => {
+    const { transactor, transactions } = setUp();
+    await transactor.submit(() => ({ lines: [], undo: () => undefined }), "do nothing");
+    expect(transactions).toEqual([]);
+  });
+
+  it("reports a change that throws to its caller", async () => {
+    const { transactor, change } = setUp();
+    const broken: Change = () => {
+      throw new Error("broken");
+    };
+    const outcomes = await Promise.allSettled([transactor.submit(broken, "x"), transactor.submit(change("a"), "add a")]);
+    expect(outcomes.map(({ status }) => status)).toEqual(["rejected", "fulfilled"]);
+  });
+});

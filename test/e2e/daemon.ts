@@ -1,0 +1,125 @@
+/** The built programs, started on the gateway of a topology. */
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { stringify } from "yaml";
+import { ask } from "../../cmd/proxygwctl/client.ts";
+import { systemClock } from "../../pkg/clock/clock.ts";
+import { Method } from "../../pkg/ctl/method.ts";
+import type { FrontendStatus, Status, TargetStatus } from "../../pkg/plugin/plugin.ts";
+import type { Ran, Running, Topology } from "./topology.ts";
+
+const PROGRAM = resolve(import.meta.dirname, "../../build/proxygw");
+const CONTROL = resolve(import.meta.dirname, "../../build/proxygwctl");
+
+/** A daemon with its files in a directory of its own. */
+export class Daemon implements AsyncDisposable {
+  readonly directory: string;
+  readonly #topology: Topology;
+  #child: Running | undefined;
+
+  private constructor(topology: Topology, directory: string) {
+    this.#topology = topology;
+    this.directory = directory;
+  }
+
+  /** Waits until it says that it is ready. */
+  static async start(topology: Topology, config: Record<string, unknown>): Promise<Daemon> {
+    const daemon = new Daemon(topology, await mkdtemp(join(tmpdir(), "proxygw-e2e-")));
+    await daemon.configure(config);
+    await daemon.restart();
+    return daemon;
+  }
+
+  async configure(config: Record<string, unknown>): Promise<void> {
+    const whole = {
+      version: "v1",
+      log: { output: join(this.directory, "log"), level: "DEBUG", format: "json" },
+      runtime_dir: join(this.directory, "run"),
+      plugins: { ctl: { socket: join(this.directory, "ctl.sock"), codec: "json" } },
+      ...config,
+    };
+    await writeFile(this.configFile, stringify(whole));
+  }
+
+  get configFile(): string {
+    return join(this.directory, "proxygw.yaml");
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  async restart(): Promise<void> {
+    const lines = (await this.log()).filter(({ msg }) => msg === "ready").length;
+    const child = this.#topology.start("gateway", PROGRAM, ["--config", this.configFile]);
+    this.#child = child;
+    let ended: string | undefined;
+    void child.ended.then((result) => {
+      ended = `exit ${String(result.exitCode)}: ${result.stderr}`;
+    });
+    await until("the daemon is ready", async () => {
+      if (ended !== undefined) throw new Error(`the daemon ended before it was ready: ${ended}`);
+      return (await this.log()).filter(({ msg }) => msg === "ready").length > lines;
+    });
+  }
+
+  /** Sends a signal and waits for the end; gives the exit status. */
+  async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<number | undefined> {
+    if (this.#child === undefined) return undefined;
+    this.#child.kill(signal);
+    const { exitCode } = await this.#child.ended;
+    this.#child = undefined;
+    return exitCode;
+  }
+
+  control(...args: string[]): Promise<Ran> {
+    return this.#topology.run("gateway", CONTROL, "--config", this.configFile, ...args);
+  }
+
+  /** Asks over the control socket, as proxygwctl does. @throws Fault DAEMON_REFUSED and others */
+  ask(method: number, body: unknown = {}): Promise<unknown> {
+    const socket = join(this.directory, "ctl.sock");
+    return ask({ socket, codec: "json" }, { method, body, timeoutMs: 10_000 }, systemClock, new AbortController().signal);
+  }
+
+  async drain(name = "backend"): Promise<void> {
+    await this.ask(Method.drainTargetRequest, { name, force: true });
+  }
+
+  async target(name = "backend"): Promise<TargetStatus | undefined> {
+    return ((await this.ask(Method.statusRequest)) as Status).targets?.find((each) => each.name === name);
+  }
+
+  async frontend(name = "front"): Promise<FrontendStatus | undefined> {
+    return ((await this.ask(Method.statusRequest)) as Status).frontends?.find((each) => each.name === name);
+  }
+
+  async targetState(name = "backend"): Promise<string | undefined> {
+    return (await this.target(name))?.state;
+  }
+
+  /** How often a target has gone into a state. */
+  async times(state: string, name = "backend"): Promise<number> {
+    return (await this.log()).filter((line) => line["target"] === name && line["to"] === state).length;
+  }
+
+  async log(): Promise<Record<string, unknown>[]> {
+    const text = await readFile(join(this.directory, "log"), "utf8").catch(() => "");
+    return text.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as Record<string, unknown>]));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}
+
+/** Asks every 20 ms until it is so. @throws after `timeoutMs`, naming `what` */
+export async function until(what: string, condition: () => Promise<boolean> | boolean, timeoutMs = 15_000): Promise<void> {
+  const end = performance.now() + timeoutMs;
+  while (!(await condition())) {
+    if (performance.now() > end) throw new Error(`not within ${String(timeoutMs)} ms: ${what}`);
+    await new Promise((wake) => setTimeout(wake, 20));
+  }
+}
