@@ -43,7 +43,7 @@ test: all
 	@sh test/run.sh
 
 demo: all
-	@sh test/setup/programs.sh nft conntrack ip unshare curl python3
+	@sh test/setup/programs.sh nft conntrack iptables ip unshare curl python3
 	@bash test/demo/demo.sh
 
 clean:
