@@ -23,12 +23,22 @@ export class Daemon implements AsyncDisposable {
     this.directory = directory;
   }
 
-  /** Waits until it says that it is ready. */
-  static async start(topology: Topology, config: Record<string, unknown>): Promise<Daemon> {
+  /** Its files only; the program is not started. */
+  static async prepare(topology: Topology, config: Record<string, unknown>): Promise<Daemon> {
     const daemon = new Daemon(topology, await mkdtemp(join(tmpdir(), "proxygw-e2e-")));
     await daemon.configure(config);
+    return daemon;
+  }
+
+  /** Waits until it says that it is ready. */
+  static async start(topology: Topology, config: Record<string, unknown>): Promise<Daemon> {
+    const daemon = await Daemon.prepare(topology, config);
     await daemon.restart();
     return daemon;
+  }
+
+  get program(): string {
+    return PROGRAM;
   }
 
   async configure(config: Record<string, unknown>): Promise<void> {
@@ -64,6 +74,10 @@ export class Daemon implements AsyncDisposable {
     });
   }
 
+  signal(signal: NodeJS.Signals): void {
+    this.#child?.kill(signal);
+  }
+
   /** Sends a signal and waits for the end; gives the exit status. */
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<number | undefined> {
     if (this.#child === undefined) return undefined;
@@ -87,12 +101,16 @@ export class Daemon implements AsyncDisposable {
     await this.ask(Method.drainTargetRequest, { name, force: true });
   }
 
+  async status(): Promise<Required<Status>> {
+    return { targets: [], frontends: [], ...((await this.ask(Method.statusRequest)) as Status) };
+  }
+
   async target(name = "backend"): Promise<TargetStatus | undefined> {
-    return ((await this.ask(Method.statusRequest)) as Status).targets?.find((each) => each.name === name);
+    return (await this.status()).targets.find((each) => each.name === name);
   }
 
   async frontend(name = "front"): Promise<FrontendStatus | undefined> {
-    return ((await this.ask(Method.statusRequest)) as Status).frontends?.find((each) => each.name === name);
+    return (await this.status()).frontends.find((each) => each.name === name);
   }
 
   async targetState(name = "backend"): Promise<string | undefined> {

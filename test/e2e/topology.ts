@@ -6,6 +6,7 @@
  *
  * The outer hosts have their default route through the gateway. It does not forward, unless a test makes it.
  */
+import { readFile } from "node:fs/promises";
 import { execa } from "execa";
 
 export const CLIENT = "10.77.1.2";
@@ -129,6 +130,14 @@ export class Topology implements AsyncDisposable {
         return value;
       },
     };
+  }
+
+  /** Processes on a host whose command line has `part` in it. */
+  async processes(host: Host, part: string): Promise<number[]> {
+    const { stdout } = await execa("ip", ["netns", "pids", this.namespace(host)], { reject: false });
+    const pids = stdout.split("\n").filter((each) => each !== "");
+    const commands = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")));
+    return pids.filter((_pid, at) => commands[at]?.replaceAll("\0", " ").includes(part)).map(Number);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
