@@ -76,11 +76,14 @@ export async function runDaemon(config: Config): Promise<void> {
   }
 }
 
-/** Aborts at the first SIGTERM or SIGINT; the second ends the process at once. */
+/**
+ * Aborts at SIGTERM or SIGINT. The listeners stay: a library that also listens takes a process without any of its own for
+ * one that wants to be killed.
+ */
 function stopSignal(): AbortSignal {
   const abort = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    process.once(signal, () => {
+    process.on(signal, () => {
       abort.abort(new Fault("STOPPED", signal));
     });
   }

@@ -32,8 +32,12 @@ program
   .action(async (_options: unknown, command: Command) => {
     const { config } = command.optsWithGlobals<{ config: string }>();
     const { targets, frontends } = await loadConfig(config, new Registry(registrations));
-    process.stdout.write(`${config}: valid (${targets.length} targets, ${frontends.length} frontends)\n`);
+    process.stdout.write(`${config}: valid (${counted(targets, "target")}, ${counted(frontends, "frontend")})\n`);
   });
+
+function counted({ length }: readonly unknown[], what: string): string {
+  return `${length} ${what}${length === 1 ? "" : "s"}`;
+}
 
 program.parseAsync().then(
   () => process.exit(0),

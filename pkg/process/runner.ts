@@ -29,6 +29,8 @@ async function runTool(env: Environment, file: string, args: readonly string[], 
     buffer: { stdout: onLine === undefined, stderr: true },
     stripFinalNewline: false,
     reject: false,
+    // else it would listen for signals that are the daemon's to handle, and a transaction begun is better finished
+    cleanup: false,
   });
   const end = (): void => {
     child.kill("SIGKILL");
