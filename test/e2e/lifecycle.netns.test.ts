@@ -147,18 +147,8 @@ print(seen[0],seen[-1])`;
     const target = await running.target();
     expect(target?.last_error).toMatch(/^command (was killed by SIGKILL|ended with exit code 137); its last output: .*GET/);
     expect((await slow).exitCode).not.toBe(0);
-    const flows = await topology.run(
-      "gateway",
-      "conntrack",
-      "-L",
-      "-p",
-      "tcp",
-      "--reply-src",
-      "127.0.0.1",
-      "--reply-port-src",
-      "8080",
-    );
-    expect(flows.stdout).toBe("");
+    const flows = ["-L", "-p", "tcp", "--reply-src", "127.0.0.1", "--reply-port-src", "8080"];
+    await until("its flows are cut", async () => (await topology.run("gateway", "conntrack", ...flows)).stdout === "", 1000);
     await until("the next client is served", async () => (await get()).body === CLIENT);
   });
 

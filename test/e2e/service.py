@@ -20,7 +20,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path == "/slow":
             self.send_response(200)
-            self.send_header("Connection", "close")
+            self.send_header("Content-Length", "30")
             self.end_headers()
             for _ in range(30):
                 self.wfile.write(b".")
