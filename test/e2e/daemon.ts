@@ -44,10 +44,10 @@ export class Daemon implements AsyncDisposable {
   async configure(config: Record<string, unknown>): Promise<void> {
     const whole = {
       version: "v1",
-      log: { output: join(this.directory, "log"), level: "DEBUG", format: "json" },
       runtime_dir: join(this.directory, "run"),
       plugins: { ctl: { socket: join(this.directory, "ctl.sock"), codec: "json" } },
       ...config,
+      log: { output: join(this.directory, "log"), level: "DEBUG", format: "json", ...(config["log"] as object | undefined) },
     };
     await writeFile(this.configFile, stringify(whole));
   }
