@@ -174,6 +174,25 @@ describe("Target", () => {
     expect(await next).toBe("127.0.0.1:8080");
   });
 
+  it("refuses flows at once when a start has failed, however long it takes to undo it", async () => {
+    const { dataplane, target, readiness, handler } = await given({ whenCold: "hold" });
+    readiness.wait = () => Promise.reject(new Fault("NOT_READY", "not ready within 30000 ms"));
+    const stop = gate();
+    handler.drainGate = stop.promise;
+    const answer = dataplane.connect("tcp", LISTEN);
+    const warm = target.warm({ reason: "test" });
+    expect(await answer).toBeUndefined();
+    expect(target.lastError?.message).toBe("not ready within 30000 ms");
+    await settle();
+    expect(handler.calls).toEqual(["warm", "drain"]);
+    const meanwhile = dataplane.connect("tcp", LISTEN);
+    target.refuseWhileWaiting();
+    expect(await meanwhile).toBeUndefined();
+    stop.open();
+    await expect(warm).rejects.toMatchObject({ code: "NOT_READY" });
+    expect(target.state).toBe("inactive");
+  });
+
   it("fails at once when the service dies before it is ready", async () => {
     const { dataplane, target, readiness, handler } = await given({ whenCold: "hold" });
     readiness.wait = (signal) =>

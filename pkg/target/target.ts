@@ -63,7 +63,7 @@ export class Target {
   #warming: Promise<void> | undefined;
   #draining: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
-  /** Ends a warm that is under way. */
+  /** Ends a warm that is under way; aborted while one that failed is undone. */
   #warmAbort = new AbortController();
   /** Ends the idle watch of the present active period. */
   #idleAbort = new AbortController();
@@ -137,9 +137,11 @@ export class Target {
     this.warm(cause).catch(() => undefined);
   }
 
-  /** During the delay after a failure nothing can wake the target: refuses the flows that are held for it. */
+  /** While a failed start is undone and during the delay after it nothing can wake the target: refuses the flows that are held for it. */
   refuseWhileWaiting(): void {
-    if (this.#state === "inactive" && this.#warming === undefined && this.#isWaiting()) this.group.refuseHeld();
+    const isUndoing = this.#state === "warming" && this.#warmAbort.signal.aborted;
+    const isDelayed = this.#state === "inactive" && this.#warming === undefined && this.#isWaiting();
+    if (isUndoing || isDelayed) this.group.refuseHeld();
   }
 
   #isWaiting(): boolean {
@@ -166,8 +168,11 @@ export class Target {
     } catch (error) {
       const failure = this.#reasonOfDeath() ?? error;
       const retryInMs = this.#isClosing() ? undefined : this.#backoff.failed();
-      await this.#undoWarm(started);
       this.#fail(failure);
+      // what was started may take its time to stop: clients need not wait for that
+      this.#warmAbort.abort(failure);
+      this.group.refuseHeld();
+      await this.#undoWarm(started);
       this.#transition("warming", "inactive", { error: messageOf(failure), retry_in_ms: retryInMs });
       this.group.refuseHeld();
       throw failure;
