@@ -14,7 +14,7 @@ address, port, count, seed, idle = sys.argv[1], int(sys.argv[2]), int(sys.argv[3
 pick = random.Random(seed)
 answers = collections.Counter()
 for _ in range(count):
-    time.sleep((idle + pick.uniform(-10, 60)) / 1000)
+    time.sleep((idle + pick.uniform(-10, 150)) / 1000)
     try:
         with socket.create_connection((address, port), timeout=10) as sock:
             sock.sendall(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")

@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { resolve } from "node:path";
 import { until } from "./daemon.ts";
-import type { Host, Running, Topology } from "./topology.ts";
+import type { Host, Topology } from "./topology.ts";
 
 const script = (name: string): string => resolve(import.meta.dirname, name);
 
@@ -36,6 +36,12 @@ interface Variation {
 export function quick(mode: Mode, endpoint: string, seconds = 0): string {
   const { address, port } = split(endpoint);
   return `exec ${PYTHON} -IS ${script("quick.py")} ${mode} ${address} ${port} ${String(seconds)}`;
+}
+
+/** The shell command that becomes an HTTP service whose connections stay open, several at once. */
+export function lasting(endpoint: string): string {
+  const { address, port } = split(endpoint);
+  return `exec ${PYTHON} ${script("service.py")} tcp ${address} ${port}`;
 }
 
 /** A target "backend" that runs a service on the gateway, and its frontend "front". With a `name`, that and "front-NAME". */
@@ -73,12 +79,11 @@ export function together(...all: Parts[]): Parts {
   return { targets: all.flatMap(({ targets }) => targets), frontends: all.flatMap(({ frontends }) => frontends) };
 }
 
-/** Starts the test's service on a host, by hand, and waits until it listens. */
-export async function serve(topology: Topology, host: Host, mode: Mode, endpoint: string): Promise<Running> {
-  const running = topology.start(host, "sh", ["-c", quick(mode, endpoint)]);
-  const listening = listens(mode === "tcp" ? "tcp" : "udp", split(endpoint).port);
+/** Starts a TCP service on a host, by hand, and waits until it listens. */
+export async function serve(topology: Topology, host: Host, endpoint: string, command = quick("tcp", endpoint)): Promise<void> {
+  topology.start(host, "sh", ["-c", command]);
+  const listening = listens("tcp", split(endpoint).port);
   await until(`${endpoint} listens`, async () => (await topology.run(host, "sh", "-c", listening)).exitCode === 0);
-  return running;
 }
 
 function listens(protocol: "tcp" | "udp", port: string): string {
