@@ -14,8 +14,10 @@ import { systemCommands, systemTools } from "../../pkg/process/runner.ts";
 import { version } from "../../pkg/version/version.ts";
 import { registrations } from "./plugins.gen.ts";
 
-/** How often systemd's status line is brought up to date, if it changed. */
-const STATUS_MS = 5000;
+/** How often systemd's status line is brought up to date, if it changed, and gates are reported. */
+const REPORT_MS = 5000;
+/** On the scale of log.level. */
+const DEBUG = -4;
 
 /** Resolves after a clean stop. @throws what kept it from starting, or from stopping cleanly */
 export async function runDaemon(config: Config): Promise<void> {
@@ -26,11 +28,11 @@ export async function runDaemon(config: Config): Promise<void> {
     logger.info("log reopened");
   };
   process.on("SIGHUP", onHangUp);
-  const notifier = createNotifier(process.env, logger);
+  const tools = systemTools();
+  const notifier = createNotifier(process.env, logger, { tools });
   try {
     const begun = systemClock.now();
     await makeRuntimeDirectory(config.runtimeDir);
-    const tools = systemTools();
     const engine = new Engine({
       config,
       needs: needsOf(config, isLocal),
@@ -62,8 +64,10 @@ export async function runDaemon(config: Config): Promise<void> {
       took_ms: Math.round(systemClock.now() - begun),
     });
     notifier.ready(statusLine(engine));
-    await untilStopped(stop, () => {
+    await untilStopped(stop, async () => {
       notifier.status(statusLine(engine));
+      // costs a process for each gate, so only for those who want to see it
+      if (config.log.level <= DEBUG) await engine.reportGates();
     });
     logger.info("stopping", { reason: stopReason(stop) });
     notifier.stopping();
@@ -94,10 +98,10 @@ function stopReason(stop: AbortSignal): string {
   return stop.reason instanceof Fault ? stop.reason.message : "";
 }
 
-async function untilStopped(stop: AbortSignal, each: () => void): Promise<void> {
+async function untilStopped(stop: AbortSignal, each: () => Promise<void>): Promise<void> {
   while (!stop.aborted) {
-    await systemClock.sleep(STATUS_MS, stop).catch(() => undefined);
-    each();
+    await systemClock.sleep(REPORT_MS, stop).catch(() => undefined);
+    await each();
   }
 }
 

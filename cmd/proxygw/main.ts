@@ -5,6 +5,7 @@ import { loadConfig } from "../../pkg/config/load.ts";
 import { messageOf } from "../../pkg/fault/fault.ts";
 import { Registry } from "../../pkg/plugin/registry.ts";
 import { version } from "../../pkg/version/version.ts";
+import { checkReport } from "./check.ts";
 import { runDaemon } from "./daemon.ts";
 import { registrations } from "./plugins.gen.ts";
 
@@ -27,17 +28,13 @@ const program = new Command("proxygw")
 
 program
   .command("check")
-  .description("validate the configuration and exit; touches nothing")
+  .description("validate the configuration, say how packets would be held, and exit; touches nothing")
   .option(...CONFIG_OPTION)
   .action(async (_options: unknown, command: Command) => {
     const { config } = command.optsWithGlobals<{ config: string }>();
-    const { targets, frontends } = await loadConfig(config, new Registry(registrations));
-    process.stdout.write(`${config}: valid (${counted(targets, "target")}, ${counted(frontends, "frontend")})\n`);
+    const lines = await checkReport(config, await loadConfig(config, new Registry(registrations)));
+    process.stdout.write(`${lines.join("\n")}\n`);
   });
-
-function counted({ length }: readonly unknown[], what: string): string {
-  return `${length} ${what}${length === 1 ? "" : "s"}`;
-}
 
 program.parseAsync().then(
   () => process.exit(0),

@@ -162,6 +162,15 @@ export class Engine implements EngineApi {
     };
   }
 
+  /** Tells, at debug level, what gates turned away since the last time. Failures are logged. */
+  async reportGates(): Promise<void> {
+    const results = await Promise.allSettled([...this.#frontends.values()].map((each) => each.reportGates()));
+    for (const result of results) {
+      if (result.status === "rejected")
+        this.log.debug("could not read what gates turned away", { error: messageOf(result.reason) });
+    }
+  }
+
   async status(): Promise<Status> {
     const targets = [...this.#targets.values()].map(targetStatus);
     const frontends = await Promise.all([...this.#frontends.values()].map(frontendStatus));

@@ -4,7 +4,9 @@ import { FakeDataplane } from "../dataplane/fake.ts";
 import { collectingLog } from "../log/collecting-log.ts";
 import { ScriptedHandler } from "../target/scripted-handler.ts";
 import { Target } from "../target/target.ts";
+import type { GatesConfig } from "../config/types.ts";
 import { parseAddrPort } from "../value/addr-port.ts";
+import { parseCidr } from "../value/cidr.ts";
 import { Frontend } from "./frontend.ts";
 import type { FrontendHandler, FrontendTarget } from "./handler.ts";
 
@@ -43,7 +45,7 @@ class WantingHandler implements FrontendHandler {
   }
 }
 
-async function setUp() {
+async function setUp(gates: GatesConfig = { allow: [], deny: [], ignore: [] }) {
   const clock = new FakeClock();
   const dataplane = new FakeDataplane(clock, collectingLog());
   await dataplane.start({ routeLocalnet: false, forwardIPv4: false, forwardIPv6: false, hold: true });
@@ -75,7 +77,7 @@ async function setUp() {
       masquerade: "auto",
       whenCold: "pass",
       hold: { timeoutMs: 30_000, maxFlows: 1024 },
-      gates: { allow: [], deny: [], ignore: [] },
+      gates,
       target: "backend",
       endpoint: "http",
       options: {},
@@ -133,6 +135,17 @@ describe("Frontend", () => {
     await settle();
     expect(target.state).toBe("inactive");
     expect(target.wants.first()).toBeUndefined();
+  });
+
+  it("tells what its gates turned away since the last time, once", async () => {
+    const { dataplane, frontend, log } = await setUp({ allow: [], deny: [parseCidr("192.0.2.66")], ignore: [] });
+    await frontend.start("test");
+    for (let packet = 0; packet < 3; packet++) await dataplane.connect("tcp", LISTEN, "192.0.2.66");
+    await frontend.reportGates();
+    await frontend.reportGates();
+    expect(log.entries.filter(({ level }) => level === "debug")).toEqual([
+      { level: "debug", message: "turned packets of new flows away", fields: { packets: 3, reason: "by deny, or not in allow" } },
+    ]);
   });
 
   it("undoes a start that failed and keeps its error", async () => {

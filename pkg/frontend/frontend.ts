@@ -14,6 +14,12 @@ import type { Clock } from "../clock/clock.ts";
 import type { FrontendHandler, FrontendTarget, Want } from "./handler.ts";
 import { FRONTEND_TRANSITIONS, type FrontendState } from "./state.ts";
 
+const GATE_REASONS = [
+  ["denied", "by deny, or not in allow"],
+  ["ignored", "in ignore, and the target is not active"],
+  ["limited", "more than wake_limit from one address"],
+] as const;
+
 export interface FrontendOptions {
   readonly config: FrontendConfig;
   readonly target: Target;
@@ -32,6 +38,7 @@ export class Frontend {
   /** What the handler asked of the target and has not given back. */
   readonly #releases = new Set<() => void>();
   #mapping: Mapping | undefined;
+  #reported: MappingCounters | undefined;
   #state: FrontendState = "stopped";
   #lastError: { readonly message: string; readonly date: Date } | undefined;
   #startAbort = new AbortController();
@@ -84,6 +91,18 @@ export class Frontend {
     } catch (error) {
       this.#log.error("the frontend's handler failed on a held flow", { error: messageOf(error) });
     }
+  }
+
+  /** Tells, at debug level, what its gates turned away since it was last asked to. The kernel does that, so nobody else can. */
+  async reportGates(): Promise<void> {
+    const { allow, deny, ignore, wakeLimit } = this.config.gates;
+    if (this.#state !== "running" || (allow.length + deny.length + ignore.length === 0 && wakeLimit === undefined)) return;
+    const now = await this.traffic();
+    for (const [gate, reason] of GATE_REASONS) {
+      const packets = now[gate] - (this.#reported?.[gate] ?? 0);
+      if (packets > 0) this.#log.debug("turned packets of new flows away", { packets, reason });
+    }
+    this.#reported = now;
   }
 
   /** What its gates turned away and what was held. @throws Fault FRONTEND_CLOSED, or of the dataplane */

@@ -14,19 +14,13 @@ import { NftGroup } from "./group.ts";
 import { HoldQueue } from "./hold-queue.ts";
 import { Nft } from "./nft.ts";
 import { probe, type ProbeHost } from "./probe.ts";
-import { findQueueWay, QueueRules } from "./queue-way.ts";
+import { findQueueWay, QUEUE_WAY_TEXT, QueueRules } from "./queue-way.ts";
 import { deleteTableText, type QueueWay, tableText } from "./ruleset.ts";
 import { Sysctls } from "./sysctl.ts";
 import { applySystem, isNeeded, planSystem } from "./system-settings.ts";
 import { TableContent } from "./table-content.ts";
 import { TableLock } from "./table-lock.ts";
 import { Transactor } from "./transactor.ts";
-
-const QUEUE_WAY_TEXT: Readonly<Record<QueueWay["way"], string>> = {
-  statement: "the nftables queue statement",
-  mark: "rules of iptables: this kernel has no nftables queue statement",
-  none: "nothing",
-};
 
 export interface NftDataplaneOptions {
   readonly config: DataplaneConfig;

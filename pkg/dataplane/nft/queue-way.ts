@@ -4,6 +4,13 @@ import type { ToolRunner } from "../../process/process.ts";
 import type { Nft } from "./nft.ts";
 import { hex, type QueueWay } from "./ruleset.ts";
 
+/** For people: "held by …". */
+export const QUEUE_WAY_TEXT: Readonly<Record<QueueWay["way"], string>> = {
+  statement: "the nftables queue statement",
+  mark: "rules of iptables: this kernel has no nftables queue statement",
+  none: "nothing",
+};
+
 export interface QueueWayOptions {
   readonly nft: Nft;
   readonly tools: ToolRunner;
