@@ -101,7 +101,7 @@ function stopReason(stop: AbortSignal): string {
 async function untilStopped(stop: AbortSignal, each: () => Promise<void>): Promise<void> {
   while (!stop.aborted) {
     await systemClock.sleep(REPORT_MS, stop).catch(() => undefined);
-    await each();
+    if (!stop.aborted) await each();
   }
 }
 
