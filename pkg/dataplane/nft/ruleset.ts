@@ -104,8 +104,12 @@ function setsOfFamily(family: Family): string[] {
 
 function regularChains(spec: TableSpec): string[] {
   const { masquerade, ignore } = spec.marks;
+  // a wildcard's key has no address: without its family, IPv4's would take IPv6's packets
   const counted = (name: string, verdict: string): string =>
-    block(`chain ${name}`, [...KEYS.map(({ suffix, expression }) => `${expression} @${name}${suffix} ${verdict}`), verdict]);
+    block(`chain ${name}`, [
+      ...KEYS.map(({ suffix, family, expression }) => `meta nfproto ${family} ${expression} @${name}${suffix} ${verdict}`),
+      verdict,
+    ]);
   return [
     block("chain refuse", ["meta l4proto tcp reject with tcp reset", "reject with icmpx type port-unreachable"]),
     counted("denied", "drop"),
