@@ -99,9 +99,10 @@ function stopReason(stop: AbortSignal): string {
 }
 
 async function untilStopped(stop: AbortSignal, each: () => Promise<void>): Promise<void> {
-  while (!stop.aborted) {
+  for (;;) {
     await systemClock.sleep(REPORT_MS, stop).catch(() => undefined);
-    if (!stop.aborted) await each();
+    if (stop.aborted) return;
+    await each();
   }
 }
 
