@@ -49,7 +49,7 @@ export function onDemand(variation: Variation = {}): Parts {
   const { name, mode = "tcp", endpoint = "127.0.0.1:8080", listen = "0.0.0.0:8088", target, frontend } = variation;
   const command = variation.command ?? quick(mode, endpoint);
   const protocol = mode === "tcp" ? "tcp" : "udp";
-  const ready = mode === "tcp" ? {} : { ready: { probe: "command", command: listens("udp", split(endpoint).port) } };
+  const ready = mode === "tcp" ? {} : { ready: { probe: "command", command: listens("udp", endpoint) } };
   return parts(name, { kind: "static:cmd", options: { command }, ...ready, ...target }, protocol, [endpoint], listen, frontend);
 }
 
@@ -82,12 +82,12 @@ export function together(...all: Parts[]): Parts {
 /** Starts a TCP service on a host, by hand, and waits until it listens. */
 export async function serve(topology: Topology, host: Host, endpoint: string, command = quick("tcp", endpoint)): Promise<void> {
   topology.start(host, "sh", ["-c", command]);
-  const listening = listens("tcp", split(endpoint).port);
+  const listening = listens("tcp", endpoint);
   await until(`${endpoint} listens`, async () => (await topology.run(host, "sh", "-c", listening)).exitCode === 0);
 }
 
-function listens(protocol: "tcp" | "udp", port: string): string {
-  return `ss -Hln${protocol === "tcp" ? "t" : "u"} sport = :${port} | grep -q .`;
+function listens(protocol: "tcp" | "udp", endpoint: string): string {
+  return `ss -Hln${protocol === "tcp" ? "t" : "u"} src ${endpoint} | grep -q .`;
 }
 
 function split(endpoint: string): { address: string; port: string } {

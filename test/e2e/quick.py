@@ -47,8 +47,13 @@ def serve_udp():
     while True:
         data, client = sock.recvfrom(65535)
         text = client[0].encode()
-        sock.sendto(dns_answer(data, text) if mode == "dns" else b"%d %s %s" % (count, text, data), client)
+        answer = dns_answer(data, text) if mode == "dns" else b"%d %s %s" % (count, text, data)
         count += 1
+        try:
+            sock.sendto(answer, client)
+        except OSError:
+            # a port 0, or an address that can't be reached
+            pass
 
 
 serve_tcp() if mode == "tcp" else serve_udp()
