@@ -1,0 +1,66 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { parseConfig } from "../../pkg/config/load.ts";
+import { configSchema } from "../../pkg/config/schema.ts";
+import { Registry } from "../../pkg/plugin/registry.ts";
+import { registrations } from "../proxygw/plugins.gen.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const DOCUMENTS = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"];
+const read = (name: string): string => readFileSync(join(ROOT, name), "utf8");
+
+const README = read("README.md");
+const EXAMPLES = [...README.matchAll(/^```yaml\n(version: v1\n.*?)^```/gms)].map(([, text = ""]) => text);
+
+interface Fields {
+  readonly properties?: Readonly<Record<string, Fields>>;
+  readonly items?: Fields;
+}
+
+function fieldsOf(schema: Fields): string[] {
+  const own = Object.entries(schema.properties ?? {}).flatMap(([name, each]) => [name, ...fieldsOf(each)]);
+  return [...own, ...(schema.items === undefined ? [] : fieldsOf(schema.items))];
+}
+
+/** The name that a link to a heading uses. */
+function anchor(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replaceAll(/[^\w\s-]/g, "")
+    .trim()
+    .replaceAll(" ", "-");
+}
+
+describe("README.md", () => {
+  it("has examples", () => {
+    expect(EXAMPLES.length).toBeGreaterThan(3);
+  });
+
+  it.each(EXAMPLES.map((text) => [/- name: (\S+)/.exec(text)?.[1], text]))(
+    "has a valid configuration of %s",
+    (_name, text = "") => {
+      const config = parseConfig(text, "README.md", new Registry(registrations));
+      expect(config.frontends).toHaveLength(1);
+    },
+  );
+
+  it("tells of every field of the configuration, and of no other", () => {
+    const reference = README.slice(README.indexOf("## Configuration"), README.indexOf("## Kinds"));
+    const told = [...reference.matchAll(/^\| `(\w+)`/gm)].map(([, name = ""]) => name);
+    expect([...new Set(told)].sort()).toEqual([...new Set(fieldsOf(configSchema))].sort());
+  });
+});
+
+describe.each(DOCUMENTS)("%s", (name) => {
+  const text = read(name);
+
+  it("links to what is there", () => {
+    const links = [...text.matchAll(/\]\((?!https?:)([^)]+)\)/g)].map(([, link = ""]) => link);
+    const anchors = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) => `#${anchor(heading)}`);
+    for (const link of links) {
+      if (link.startsWith("#")) expect(anchors).toContain(link);
+      else expect(existsSync(join(ROOT, link.replace(/#.*/, ""))), link).toBe(true);
+    }
+  });
+});
