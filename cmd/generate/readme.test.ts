@@ -14,6 +14,7 @@ const README = read("README.md");
 const EXAMPLES = [...README.matchAll(/^```yaml\n(version: v1\n.*?)^```/gms)].map(([, text = ""]) => text);
 
 interface Fields {
+  readonly description?: string;
   readonly properties?: Readonly<Record<string, Fields>>;
   readonly items?: Fields;
 }
