@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { FakeClock, settle } from "../clock/fake-clock.ts";
 import type { TargetConfig } from "../config/types.ts";
 import type { MappingSpec } from "../dataplane/dataplane.ts";
@@ -249,6 +249,26 @@ describe("Target", () => {
     await target.drain("test", true);
     expect(target.state).toBe("inactive");
     expect(dataplane.flows).toEqual([]);
+  });
+
+  it("does not stop the service when nobody can tell whether a flow is alive", async () => {
+    const { clock, dataplane, handler, target, states } = await given();
+    await target.warm({ reason: "test" });
+    const flows = vi.spyOn(target.group, "flows").mockRejectedValue(new Error("conntrack did not end"));
+    await expect(target.drain("test", false)).rejects.toMatchObject({ code: "FLOWS_UNKNOWN" });
+    expect(target.state).toBe("active");
+    expect(dataplane.send("tcp", LISTEN)).toBe("127.0.0.1:8080");
+    flows.mockRestore();
+    // the idle watch asks once itself, and gets its answer; the drain does not
+    dataplane.flows = [];
+    const busy = vi.spyOn(target.group, "flows").mockResolvedValueOnce({ count: 0, longestMs: 0 });
+    busy.mockRejectedValueOnce(new Error("conntrack did not end"));
+    await clock.advance(CONFIG.idleTimeoutMs);
+    expect(states.slice(-2)).toEqual(["draining", "active"]);
+    expect(handler.calls).toEqual(["warm"]);
+    busy.mockRestore();
+    await target.drain("test", true);
+    expect(handler.calls).toEqual(["warm", "drain"]);
   });
 
   it("remembers who woke it, and how long that took", async () => {

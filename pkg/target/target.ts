@@ -236,14 +236,14 @@ export class Target {
     if (this.#state === "closed" || this.#state === "inactive") return;
     this.#idleAbort.abort();
     this.#transition("active", "draining", { reason });
-    let why: Fault | undefined;
-    try {
-      await this.group.deactivate();
-      why = await objection?.();
-    } catch (error) {
+    await this.group.deactivate().catch((error: unknown) => {
       // stopping the service is what was asked for, and clients are not worse off by it
       this.#log.error("could not take the target out of the packet path before stopping it", { error: messageOf(error) });
-    }
+    });
+    // where nobody can tell, a flow may be alive
+    const why = await objection?.().catch(
+      (cause: unknown) => new Fault("FLOWS_UNKNOWN", `could not find out whether flows are alive on "${this.name}"`, { cause }),
+    );
     if (why !== undefined && !this.#isClosing()) {
       await this.#callOff(why);
       throw why;
@@ -271,7 +271,7 @@ export class Target {
       this.group.refuseHeld();
       throw error;
     }
-    this.#transition("draining", "active", { reason: why.message });
+    this.#transition("draining", "active", { reason: messageOf(why) });
     this.#watchIdle();
   }
 

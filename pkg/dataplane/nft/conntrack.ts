@@ -14,11 +14,20 @@ export interface FlowLine {
   readonly mark: number;
 }
 
-/** `tcp      6 54 ESTABLISHED src=… …` or `udp      17 29 src=… …`; undefined: not such a line. */
+/**
+ * Of a flow that a flowtable forwards (nf_flowtable.rst) conntrack knows neither lifetime nor state; when it has been
+ * silent for this long, the kernel gives it back.
+ */
+const OFFLOADED_SECONDS = 30;
+
+/**
+ * `tcp      6 54 ESTABLISHED src=… …`, `udp      17 29 src=… …`, or `tcp      6 src=… … [OFFLOAD] …`; undefined: not such
+ * a line.
+ */
 export function parseFlowLine(line: string): FlowLine | undefined {
-  const match = /^(\w+)\s+\d+\s+(\d+)\s+(?:([A-Z][A-Z0-9_]*)\s+)?src=/.exec(line);
+  const match = /^(\w+)\s+\d+\s+(?:(\d+)\s+)?(?:([A-Z][A-Z0-9_]*)\s+)?src=/.exec(line);
   if (match === null) return undefined;
-  const remainingSeconds = Number(match[2]);
+  const remainingSeconds = match[2] === undefined ? OFFLOADED_SECONDS : Number(match[2]);
   const mark = Number(/\bmark=(\d+)/.exec(line)?.[1] ?? 0);
   return match[3] === undefined ? { remainingSeconds, mark } : { remainingSeconds, state: match[3], mark };
 }

@@ -67,6 +67,10 @@ describe("what conntrack prints", () => {
     ],
     ["tcp      6 3 SYN_SENT2 src=1.1.1.1 dst=2.2.2.2 sport=1 dport=2", { remainingSeconds: 3, state: "SYN_SENT2", mark: 0 }],
     [
+      "tcp      6 src=10.141.10.2 dst=192.168.10.2 sport=52728 dport=5201 src=192.168.10.2 dst=192.168.10.1 sport=5201 dport=52728 [OFFLOAD] mark=0 use=2",
+      { remainingSeconds: 30, mark: 0 },
+    ],
+    [
       "udp      17 29 src=10.0.0.1 dst=10.0.0.2 sport=5 dport=53 [UNREPLIED] src=10.0.0.2 dst=10.0.0.1 sport=53 dport=5 mark=0",
       { remainingSeconds: 29, mark: 0 },
     ],
