@@ -24,15 +24,15 @@ export class Daemon implements AsyncDisposable {
   }
 
   /** Its files only; the program is not started. */
-  static async prepare(topology: Topology, config: Record<string, unknown>): Promise<Daemon> {
+  static async prepare(topology: Topology, config: Record<string, unknown>, logLevel = "DEBUG"): Promise<Daemon> {
     const daemon = new Daemon(topology, await mkdtemp(join(tmpdir(), "proxygw-e2e-")));
-    await daemon.configure(config);
+    await daemon.configure(config, logLevel);
     return daemon;
   }
 
   /** Waits until it says that it is ready. */
-  static async start(topology: Topology, config: Record<string, unknown>): Promise<Daemon> {
-    const daemon = await Daemon.prepare(topology, config);
+  static async start(topology: Topology, config: Record<string, unknown>, logLevel = "DEBUG"): Promise<Daemon> {
+    const daemon = await Daemon.prepare(topology, config, logLevel);
     await daemon.restart();
     return daemon;
   }
@@ -41,13 +41,13 @@ export class Daemon implements AsyncDisposable {
     return PROGRAM;
   }
 
-  async configure(config: Record<string, unknown>): Promise<void> {
+  async configure(config: Record<string, unknown>, logLevel = "DEBUG"): Promise<void> {
     const whole = {
       version: "v1",
       runtime_dir: join(this.directory, "run"),
       plugins: { ctl: { socket: join(this.directory, "ctl.sock"), codec: "json" } },
       ...config,
-      log: { output: join(this.directory, "log"), level: "DEBUG", format: "json", ...(config["log"] as object | undefined) },
+      log: { output: join(this.directory, "log"), level: logLevel, format: "json", ...(config["log"] as object | undefined) },
     };
     await writeFile(this.configFile, stringify(whole));
   }
