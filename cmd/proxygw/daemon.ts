@@ -1,5 +1,5 @@
 /** One run of the daemon, from a valid configuration to the end. */
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, rmdir } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
 import { systemClock } from "../../pkg/clock/clock.ts";
 import { needsOf } from "../../pkg/config/needs.ts";
@@ -30,9 +30,10 @@ export async function runDaemon(config: Config): Promise<void> {
   process.on("SIGHUP", onHangUp);
   const tools = systemTools();
   const notifier = createNotifier(process.env, logger, { tools });
+  let removeRuntimeDirectory = (): Promise<void> => Promise.resolve();
   try {
     const begun = systemClock.now();
-    await makeRuntimeDirectory(config.runtimeDir);
+    removeRuntimeDirectory = await makeRuntimeDirectory(config.runtimeDir);
     const engine = new Engine({
       config,
       needs: needsOf(config, isLocal),
@@ -74,6 +75,7 @@ export async function runDaemon(config: Config): Promise<void> {
     await engine.close();
     logger.info("stopped");
   } finally {
+    await removeRuntimeDirectory();
     process.off("SIGHUP", onHangUp);
     await notifier.close();
     await logger.close();
@@ -106,9 +108,13 @@ async function untilStopped(stop: AbortSignal, each: () => Promise<void>): Promi
   }
 }
 
-async function makeRuntimeDirectory(path: string): Promise<void> {
+/** Resolves to what takes it away again, if it is this daemon's and empty. */
+async function makeRuntimeDirectory(path: string): Promise<() => Promise<void>> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o755 });
+    const made = await mkdir(path, { recursive: true, mode: 0o755 });
+    return async () => {
+      if (made !== undefined) await rmdir(path).catch(() => undefined);
+    };
   } catch (error) {
     throw new Fault("RUNTIME_DIR_UNUSABLE", `the runtime directory ${path} cannot be made (runtime_dir in the configuration)`, {
       cause: error,

@@ -55,7 +55,7 @@ export class FrontendResolver {
     const options = found && this.#kinds.conforming(frontend.options, found.kind.options, [...path, "options"], owner);
     const flowTimeoutMs = this.#flowTimeout(frontend.flow_timeout, [...path, "flow_timeout"]);
     const hold = resolveHold(frontend, found?.kind.whenCold, path, this.#report);
-    const gates = resolveGates(frontend, path, this.#report);
+    const gates = resolveGates(frontend, found?.kind.whenCold, path, this.#report);
     const listens = this.#listens(frontend.listen, [...path, "listen"]);
     const goal = frontend.target === undefined ? undefined : this.#goal(frontend.target, [...path, "target"]);
     const protocol = this.#protocol(frontend, goal?.endpoint, path);

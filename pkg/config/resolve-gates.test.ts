@@ -62,6 +62,12 @@ describe("hold", () => {
     ["hold: { max_flows: 0 }", "always", /hold.max_flows of frontend "f" is the number 0; it must be >= 1/],
     ["hold: { max_flows: many }", "always", /expected a number of flows/],
     ["hold: { timeout: 5s }", "http", /^10:\d+ a frontend of kind "static:http" holds no packets; leave "hold" out$/],
+    [
+      "ignore: [10.0.0.0/8]",
+      "http",
+      /^10:\d+ whoever may reach a frontend of kind "static:http" wakes its target; leave "ignore" out/,
+    ],
+    ['wake_limit: "5/1m"', "http", /wakes its target; leave "wake_limit" out, or use "deny"$/],
   ])("refuses %s of kind %s", (text, kind, message) => {
     expect(shown(file(text, kind))).toEqual([expect.stringMatching(message)]);
   });

@@ -7,8 +7,22 @@ import type { LooseFrontend } from "./schema.ts";
 import type { GatesConfig, HoldConfig, WhenCold } from "./types.ts";
 import type { Path } from "./yaml-document.ts";
 
-/** undefined when something is wrong with it, which is noted. */
-export function resolveGates(frontend: LooseFrontend, path: Path, report: Report): GatesConfig | undefined {
+/** `whenCold` is the kind's; undefined: the kind is unknown. Returns undefined when something is wrong, which is noted. */
+export function resolveGates(
+  frontend: LooseFrontend,
+  whenCold: WhenCold | undefined,
+  path: Path,
+  report: Report,
+): GatesConfig | undefined {
+  for (const key of ["ignore", "wake_limit"]) {
+    if (whenCold !== "pass" || !report.document.holds([...path, key])) continue;
+    const kind = quote(frontend.kind ?? "");
+    report.key(
+      [...path, key],
+      `whoever may reach a frontend of kind ${kind} wakes its target; leave "${key}" out, or use "deny"`,
+    );
+    return undefined;
+  }
   const [allow, deny, ignore] = (["allow", "deny", "ignore"] as const).map((key) => {
     const given = frontend[key];
     const texts = typeof given === "string" ? [given] : given;
@@ -26,7 +40,7 @@ export function resolveGates(frontend: LooseFrontend, path: Path, report: Report
   return { allow, deny, ignore, ...(wakeLimit === undefined ? {} : { wakeLimit }) };
 }
 
-/** `whenCold` is the kind's; undefined: the kind is unknown. Returns undefined when something is wrong, which is noted. */
+/** As resolveGates(). */
 export function resolveHold(
   frontend: LooseFrontend,
   whenCold: WhenCold | undefined,

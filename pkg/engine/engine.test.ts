@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -239,6 +239,8 @@ describe("Engine", () => {
     const made = await readdir(join(runtimeDir, "targets"));
     expect(made).toHaveLength(names.length);
     expect(made).toContain("plain-name");
+    await writeFile(join(runtimeDir, "targets", "plain-name", "kept"), "");
     await engine.close();
+    expect(await readdir(join(runtimeDir, "targets"))).toEqual(["plain-name"]);
   });
 });

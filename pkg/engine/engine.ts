@@ -5,7 +5,7 @@
  * packets are moved.
  */
 import { createHash } from "node:crypto";
-import { mkdir } from "node:fs/promises";
+import { mkdir, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../clock/clock.ts";
 import type { Config, FrontendConfig, TargetConfig } from "../config/types.ts";
@@ -37,6 +37,8 @@ export class Engine implements EngineApi {
   readonly #options: EngineOptions;
   readonly #targets = new Map<string, Target>();
   readonly #frontends = new Map<string, Frontend>();
+  /** Of the targets. */
+  readonly #directories: string[] = [];
   /** What undoes start(), to be done last one first. */
   readonly #releases: (() => Promise<void>)[] = [];
   #closing: Promise<void> | undefined;
@@ -73,6 +75,7 @@ export class Engine implements EngineApi {
       await plugin.onLoad?.(config.plugins.get(namespace) as undefined, this, namespace);
       this.#releases.push(async () => plugin.onUnload?.());
     }
+    this.#releases.push(() => removeEmpty([...this.#directories, join(config.runtimeDir, "targets")]));
     this.#releases.push(() => closeAll([...this.#targets.values()], "targets"));
     await Promise.all(config.targets.map((each) => this.#createTarget(each)));
     this.#releases.push(() => closeAll([...this.#frontends.values()], "frontends"));
@@ -91,6 +94,7 @@ export class Engine implements EngineApi {
     const log = this.log.with({ target: config.name });
     const directory = join(whole.runtimeDir, "targets", directoryName(config.name));
     await mkdir(directory, { recursive: true, mode: 0o700 });
+    this.#directories.push(directory);
     const target = new Target({
       config,
       dataplane,
@@ -225,6 +229,11 @@ async function closeAll(resources: readonly { close(): Promise<void> }[], what: 
   const failures = results.flatMap((each) => (each.status === "rejected" ? [each.reason as unknown] : []));
   const failure = collected(failures, `some ${what} could not be closed cleanly`);
   if (failure !== undefined) throw failure as Error;
+}
+
+/** What a handler left in one is there for a reason. */
+async function removeEmpty(directories: readonly string[]): Promise<void> {
+  for (const directory of directories) await rmdir(directory).catch(() => undefined);
 }
 
 /** A file name for any target name. */

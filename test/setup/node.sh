@@ -3,7 +3,7 @@
 set -eu
 oldest=20.19
 if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
-  echo "Node.js $oldest or newer, with npm, is needed: on Debian 13 and Ubuntu 25.04 or newer: apt-get install nodejs npm; else see https://nodejs.org" >&2
+  echo "Node.js $oldest or newer, with npm, is needed: on Debian 13 or newer: apt-get install nodejs npm; else see https://nodejs.org" >&2
   exit 1
 fi
 node -e "const [major, minor] = process.versions.node.split('.').map(Number);

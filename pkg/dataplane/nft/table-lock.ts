@@ -32,7 +32,6 @@ export class TableLock {
       throw new Fault(
         "TABLE_IN_USE",
         `${owner} owns the table "inet ${this.#table}": stop it, or give this one its own with dataplane.table and runtime_dir`,
-        { cause: error },
       );
     }
     server.unref();
