@@ -6,6 +6,7 @@ import type { Log } from "../log/log.ts";
 import type { Protocol } from "../value/protocol.ts";
 import type { Dataplane, FlowSummary, Group, GroupSpec, Mapping, MappingCounters, MappingSpec, Needs } from "./dataplane.ts";
 import { gateRanges, type Range } from "./gate-ranges.ts";
+import { HoldRoom } from "./hold-room.ts";
 import { MappingClaims } from "./mapping-claims.ts";
 import { MappingHold } from "./mapping-hold.ts";
 
@@ -45,6 +46,7 @@ export class FakeDataplane implements Dataplane {
   needs: Needs | undefined;
   readonly log: Log;
   readonly packets = new Map<number, FakePacket>();
+  readonly room = new HoldRoom();
   #state: "new" | "started" | "closed" = "new";
   #lastId = 0;
 
@@ -131,7 +133,7 @@ export class FakeDataplane implements Dataplane {
     const source = parseAddrPort(
       from.includes(":") ? `[${from}]:${FIRST_CLIENT_PORT + id}` : `${from}:${FIRST_CLIENT_PORT + id}`,
     );
-    packet.mapping.hold.packet({ id, flowKey: String(id), protocol, source });
+    packet.mapping.hold.packet({ id, flowKey: String(id), protocol, source, bytes: 60 });
   }
 
   /** The verdict on a queued packet. */
@@ -285,11 +287,8 @@ class FakeMapping implements Mapping {
     const settle = (accepted: boolean) => (ids: readonly number[]) => {
       for (const id of ids) dataplane.settle(id, accepted);
     };
-    this.hold = new MappingHold(spec, dataplane.clock, dataplane.log, {
-      accept: settle(true),
-      refuse: settle(false),
-      drop: settle(false),
-    });
+    const verdicts = { accept: settle(true), refuse: settle(false), drop: settle(false) };
+    this.hold = new MappingHold(spec, dataplane.clock, dataplane.log, verdicts, dataplane.room);
   }
 
   get held(): number {

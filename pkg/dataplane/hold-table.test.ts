@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { FakeClock } from "../clock/fake-clock.ts";
 import type { Protocol } from "../value/protocol.ts";
+import { HoldRoom } from "./hold-room.ts";
 import { HoldTable } from "./hold-table.ts";
 
-function setUp(maxFlows = 1024) {
+function setUp(maxFlows = 1024, room = new HoldRoom()) {
   const clock = new FakeClock();
   const verdicts: string[] = [];
   const timedOut: number[] = [];
@@ -11,9 +12,10 @@ function setUp(maxFlows = 1024) {
     if (ids.length > 0) verdicts.push(`${verdict} ${ids.join(",")}`);
   };
   const sink = { accept: note("accept"), refuse: note("refuse"), drop: note("drop") };
-  const table = new HoldTable({ timeoutMs: 30_000, maxFlows }, clock, sink, (flows) => timedOut.push(flows));
+  const table = new HoldTable({ timeoutMs: 30_000, maxFlows }, clock, sink, room, (flows) => timedOut.push(flows));
   const source = { family: "ipv4", address: "192.0.2.1", port: 5000 } as const;
-  const add = (id: number, flowKey: string, protocol: Protocol = "tcp") => table.add({ id, flowKey, protocol, source });
+  const add = (id: number, flowKey: string, protocol: Protocol = "tcp", bytes = 60) =>
+    table.add({ id, flowKey, protocol, source, bytes });
   return { clock, table, verdicts, timedOut, add };
 }
 
@@ -70,5 +72,28 @@ describe("HoldTable", () => {
     expect(verdicts).toEqual(["accept 1"]);
     await clock.advance(1);
     expect(verdicts).toEqual(["accept 1", "refuse 2"]);
+  });
+
+  it("leaves room to other mappings, and gives back what it took", async () => {
+    const room = new HoldRoom();
+    const flooded = setUp(65_536, room);
+    const other = setUp(1024, room);
+    /** How many of 40,000 datagrams are kept. */
+    const flood = ({ add, verdicts }: typeof flooded, bytes: number): number => {
+      for (let id = 0; id < 40_000; id++) add(id, String(id >> 5), "udp", bytes);
+      return 40_000 - verdicts.filter((each) => each.startsWith("drop")).length;
+    };
+    expect(flood(flooded, 1500)).toBe(16_384);
+    expect(other.add(1, "a")).toBe("first");
+    flooded.table.accept();
+    flooded.verdicts.length = 0;
+    // the largest there are
+    expect(flood(flooded, 65_535)).toBe(511);
+    await flooded.clock.advance(30_000);
+    flooded.verdicts.length = 0;
+    flooded.table.drop();
+    other.table.refuse();
+    flooded.verdicts.length = 0;
+    expect(flood(flooded, 1500)).toBe(16_384);
   });
 });

@@ -1,6 +1,7 @@
 import type { Clock } from "../clock/clock.ts";
 import type { AddrPort } from "../value/addr-port.ts";
 import type { Protocol } from "../value/protocol.ts";
+import type { HoldRoom } from "./hold-room.ts";
 
 /** UDP datagrams kept per flow; what comes after them is dropped. */
 const DATAGRAMS_PER_FLOW = 64;
@@ -18,6 +19,8 @@ export interface HeldPacket {
   readonly flowKey: string;
   readonly protocol: Protocol;
   readonly source: AddrPort;
+  /** Its length. */
+  readonly bytes: number;
 }
 
 /** What becomes of packets; ids in the order in which they came. */
@@ -30,6 +33,8 @@ export interface Verdicts {
 interface HeldFlow {
   readonly ids: number[];
   readonly since: number;
+  /** Of the room that all share. */
+  taken: number;
 }
 
 /**
@@ -40,15 +45,18 @@ export class HoldTable {
   readonly #limits: HoldLimits;
   readonly #clock: Clock;
   readonly #verdicts: Verdicts;
+  readonly #room: HoldRoom;
   readonly #onTimeout: (flows: number) => void;
   /** By flow key, oldest first. */
   readonly #flows = new Map<string, HeldFlow>();
+  #taken = 0;
   #timer = new AbortController();
 
-  constructor(limits: HoldLimits, clock: Clock, verdicts: Verdicts, onTimeout: (flows: number) => void) {
+  constructor(limits: HoldLimits, clock: Clock, verdicts: Verdicts, room: HoldRoom, onTimeout: (flows: number) => void) {
     this.#limits = limits;
     this.#clock = clock;
     this.#verdicts = verdicts;
+    this.#room = room;
     this.#onTimeout = onTimeout;
   }
 
@@ -57,49 +65,68 @@ export class HoldTable {
     return this.#flows.size;
   }
 
-  /** Holds a packet, or drops it where a limit says so. "overflow": of a new flow, dropped, because too many are held. */
+  /** Holds a packet, or drops it where a limit says so. "overflow": of a new flow, dropped, because too much is held. */
   add(packet: HeldPacket): "first" | "further" | "overflow" {
     const flow = this.#flows.get(packet.flowKey);
     if (flow !== undefined) {
       this.#addFurther(flow, packet);
       return "further";
     }
-    if (this.#flows.size >= this.#limits.maxFlows) {
+    const taken = this.#flows.size >= this.#limits.maxFlows ? undefined : this.#take(packet);
+    if (taken === undefined) {
       this.#verdicts.drop([packet.id]);
       return "overflow";
     }
-    this.#flows.set(packet.flowKey, { ids: [packet.id], since: this.#clock.now() });
+    this.#flows.set(packet.flowKey, { ids: [packet.id], since: this.#clock.now(), taken });
     if (this.#flows.size === 1) this.#expireLater();
     return "first";
   }
 
-  #addFurther(flow: HeldFlow, { protocol, id }: HeldPacket): void {
-    if (protocol === "udp" && flow.ids.length >= DATAGRAMS_PER_FLOW) {
-      this.#verdicts.drop([id]);
+  #addFurther(flow: HeldFlow, packet: HeldPacket): void {
+    if (packet.protocol === "tcp") {
+      // The same SYN again: the newest is kept, because the kernel discards all that is held when any base chain of the
+      // network namespace is removed (nf_queue.c), and does not tell; the one just come is certainly there.
+      this.#verdicts.drop(flow.ids.splice(0));
+      flow.ids.push(packet.id);
       return;
     }
-    // The same SYN again: the newest is kept, because the kernel discards all that is held when any base chain of the
-    // network namespace is removed (nf_queue.c), and does not tell; the one just come is certainly there.
-    if (protocol === "tcp") this.#verdicts.drop(flow.ids.splice(0));
-    flow.ids.push(id);
+    const taken = flow.ids.length >= DATAGRAMS_PER_FLOW ? undefined : this.#take(packet);
+    if (taken === undefined) {
+      this.#verdicts.drop([packet.id]);
+      return;
+    }
+    flow.ids.push(packet.id);
+    flow.taken += taken;
+  }
+
+  #take({ bytes }: HeldPacket): number | undefined {
+    const taken = this.#room.take(bytes, this.#taken);
+    this.#taken += taken ?? 0;
+    return taken;
+  }
+
+  #give(taken: number): void {
+    this.#taken -= taken;
+    this.#room.give(taken);
   }
 
   /** Lets everything go, flow by flow, each flow's packets in order. */
   accept(): void {
-    this.#verdicts.accept(this.#take());
+    this.#verdicts.accept(this.#takeOut());
   }
 
   refuse(): void {
-    this.#verdicts.refuse(this.#take());
+    this.#verdicts.refuse(this.#takeOut());
   }
 
   drop(): void {
-    this.#verdicts.drop(this.#take());
+    this.#verdicts.drop(this.#takeOut());
   }
 
-  #take(): number[] {
+  #takeOut(): number[] {
     const ids = [...this.#flows.values()].flatMap((flow) => flow.ids);
     this.#flows.clear();
+    this.#give(this.#taken);
     this.#timer.abort();
     return ids;
   }
@@ -117,7 +144,10 @@ export class HoldTable {
       if (signal.aborted) return;
       const expired = [...this.#flows].filter(([, { since }]) => since + this.#limits.timeoutMs <= this.#clock.now());
       if (expired.length === 0) continue;
-      for (const [key] of expired) this.#flows.delete(key);
+      for (const [key, { taken }] of expired) {
+        this.#flows.delete(key);
+        this.#give(taken);
+      }
       this.#verdicts.refuse(expired.flatMap(([, { ids }]) => ids));
       this.#onTimeout(expired.length);
     }

@@ -2,6 +2,7 @@ import type { Clock } from "../clock/clock.ts";
 import type { Log } from "../log/log.ts";
 import { formatAddrPort } from "../value/addr-port.ts";
 import type { MappingSpec } from "./dataplane.ts";
+import type { HoldRoom } from "./hold-room.ts";
 import { type HeldPacket, HoldTable, type Verdicts } from "./hold-table.ts";
 
 /** What becomes of the packets of one mapping that come to the queue. */
@@ -13,11 +14,11 @@ export class MappingHold {
   readonly counters = { held: 0, timedOut: 0, overflowed: 0 };
   #open = false;
 
-  constructor(spec: MappingSpec, clock: Clock, log: Log, verdicts: Verdicts) {
+  constructor(spec: MappingSpec, clock: Clock, log: Log, verdicts: Verdicts, room: HoldRoom) {
     this.#spec = spec;
     this.#log = log.with({ frontend: spec.name });
     this.#verdicts = verdicts;
-    this.#table = new HoldTable(spec.hold, clock, verdicts, (flows) => {
+    this.#table = new HoldTable(spec.hold, clock, verdicts, room, (flows) => {
       this.counters.timedOut += flows;
       this.#log.warn("refused flows that were held too long", { flows, timeout_ms: spec.hold.timeoutMs });
     });
@@ -64,7 +65,7 @@ export class MappingHold {
     const added = this.#table.add(packet);
     if (added === "overflow") {
       this.counters.overflowed++;
-      this.#log.debug("dropped a packet: too many flows are held", {
+      this.#log.debug("dropped a packet: too much is held", {
         source: formatAddrPort(packet.source),
         max_flows: this.#spec.hold.maxFlows,
       });

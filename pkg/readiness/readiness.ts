@@ -84,6 +84,13 @@ function connects(address: AddrPort, signal: AbortSignal): Promise<void> {
       end(new Error(`no answer from ${formatAddrPort(address)}`));
     });
     socket.once("connect", () => {
+      // where nobody listens yet, a connection whose own port happens to be the endpoint's meets itself (RFC 9293, 3.5)
+      if (socket.localPort === socket.remotePort && socket.localAddress === socket.remoteAddress) {
+        // no TIME_WAIT, which could keep the service from binding
+        socket.resetAndDestroy();
+        end(new Error(`nobody listens on ${formatAddrPort(address)}`));
+        return;
+      }
       end();
     });
     socket.once("error", end);

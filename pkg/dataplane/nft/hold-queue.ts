@@ -6,6 +6,7 @@ import type { PacketQueue, QueuedPacket, QueueOptions } from "../../netlink/netl
 import { parsePacket } from "../../netlink/packet.ts";
 import { isWildcard } from "../../value/addr-port.ts";
 import type { MappingSpec } from "../dataplane.ts";
+import { HoldRoom } from "../hold-room.ts";
 import { MappingHold } from "../mapping-hold.ts";
 
 /** Packets that the kernel keeps for the daemon; more than all frontends together usually hold. */
@@ -25,6 +26,7 @@ export interface HoldQueueOptions {
 export class HoldQueue {
   readonly #options: HoldQueueOptions;
   readonly #holds = new Map<string, MappingHold>();
+  readonly #room = new HoldRoom();
   /** Marks of held packets that had one, to be left as they were. */
   readonly #marks = new Map<number, number>();
   readonly #closed = new AbortController();
@@ -84,18 +86,19 @@ export class HoldQueue {
 
   /** From now on, packets for the mapping's listen addresses go to what is returned. */
   register(spec: MappingSpec): MappingHold {
-    const hold = new MappingHold(spec, this.#options.clock, this.#options.log, {
-      accept: (ids) => {
+    const verdicts = {
+      accept: (ids: readonly number[]) => {
         this.#accept(ids, 0);
       },
-      refuse: (ids) => {
+      refuse: (ids: readonly number[]) => {
         this.#accept(ids, this.#options.marks.refuse);
       },
-      drop: (ids) => {
+      drop: (ids: readonly number[]) => {
         for (const id of ids) this.#marks.delete(id);
         this.#queue?.drop(ids);
       },
-    });
+    };
+    const hold = new MappingHold(spec, this.#options.clock, this.#options.log, verdicts, this.#room);
     for (const key of keysOf(spec)) this.#holds.set(key, hold);
     return hold;
   }
@@ -125,7 +128,7 @@ export class HoldQueue {
       this.#holds.get(`${protocol} ${family} ${destination.port}`);
     // none: the mapping has just gone
     if (hold === undefined) this.#accept([packet.id], 0);
-    else hold.packet({ id: packet.id, flowKey, protocol, source });
+    else hold.packet({ id: packet.id, flowKey, protocol, source, bytes: packet.length });
   }
 
   #accept(ids: readonly number[], extraMark: number): void {

@@ -11,7 +11,8 @@
  *   -300 raw     hold: the first packets of flows to cold targets go to the queue, before conntrack sees them; loopback_guard
  *   -290         refuse_marked: what the daemon refused comes back from the queue with a mark
  *   -200         conntrack (the kernel's own)
- *   -150 mangle  new_flows: gates; old connections reset; timeouts, whose policy can only be given before a flow is confirmed
+ *   -150 mangle  new_flows: gates; old connections reset; timeouts, whose policy can only be given before a flow is confirmed;
+ *                invalid: what conntrack takes for no part of its connection
  *   -100 dstnat  dnat
  *    -90         clock: sees endpoint addresses, in both directions
  *      0 filter  hairpin, forward_guard (forward)
@@ -138,6 +139,13 @@ function regularChains(spec: TableSpec): string[] {
         `${expression} vmap @timeout${suffix}`,
       ]),
     ),
+    // Segments that conntrack takes for no part of their connection are not translated: what is no listener, or does not know
+    // the connection by these addresses, would reset it. SYNs are another matter (an answer whose question went another way).
+    block("chain invalid", [
+      "tcp flags & syn == syn accept",
+      ...FAMILIES.map((family) => `${endpointKey(family, "saddr")} @endpoint${SPECIFIC[family].suffix} drop`),
+      ...lookUp(({ suffix, expression }) => [`${expression} @hold${suffix} goto refuse`, `${expression} @timeout${suffix} drop`]),
+    ]),
     block(
       "chain destinations",
       lookUp(({ suffix, expression, family }) => [
@@ -212,7 +220,7 @@ function baseChains(spec: TableSpec): BaseChain[] {
     // iptables' raw table is at -300: marks are to be there before
     ...entry("hold", "filter", spec.queue.way === "mark" ? "-310" : "-300", ["goto hold"]),
     ...entry("refuse_marked", "filter", "-290", [`meta mark & ${hex(refuse)} == ${hex(refuse)} goto refuse`]),
-    ...entry("new_flows", "filter", "-150", ["ct state new goto new_flows"]),
+    ...entry("new_flows", "filter", "-150", ["ct state new goto new_flows", "ct state invalid meta l4proto tcp goto invalid"]),
     ...entry("dnat", "nat", "-100", ["goto destinations"]),
     ...entry("clock", "filter", "-90", [
       `ct mark & ${hex(ignore)} == ${hex(ignore)} accept`,
