@@ -1,7 +1,8 @@
 /** The conntrack program, and the only place that reads what it prints. */
+import { networkInterfaces } from "node:os";
 import { Fault } from "../../fault/fault.ts";
 import type { ToolRunner } from "../../process/process.ts";
-import type { AddrPort } from "../../value/addr-port.ts";
+import { type AddrPort, isWildcard } from "../../value/addr-port.ts";
 import type { Protocol } from "../../value/protocol.ts";
 import type { FlowSummary } from "../dataplane.ts";
 
@@ -38,9 +39,22 @@ const CLOSED_STATES: ReadonlySet<string> = new Set(["TIME_WAIT", "CLOSE"]);
 /** `conntrack v1.4.7 (conntrack-tools): 0 flow entries have been deleted.` and exit status 1: there was nothing to delete. */
 const NOTHING_DELETED = /\b0 flow entries have been deleted/;
 
+/** Destination as the client sent it, then the source of the reply; they are the same where nothing was translated. */
+const DESTINATIONS = /src=\S+ dst=(\S+) sport=\d+ dport=(\d+) .*?src=(\S+) dst=\S+ sport=(\d+)/;
+
+/** The destination of a flow that is not translated; undefined: it is, or this is no such line. */
+export function parseUntranslated(line: string): { readonly address: string; readonly port: number } | undefined {
+  const [, address, port, replyAddress, replyPort] = DESTINATIONS.exec(line) ?? [];
+  if (address === undefined || address !== replyAddress || port !== replyPort) return undefined;
+  return { address, port: Number(port) };
+}
+
 export class Conntrack {
   readonly #tools: ToolRunner;
   readonly #ignoreMark: number;
+  /** Listen addresses for the next pass. */
+  #listens: AddrPort[] = [];
+  #pass: Promise<void> | undefined;
 
   /** `ignoreMark`: the bit of the conntrack mark of flows that never count as alive. */
   constructor(tools: ToolRunner, ignoreMark: number) {
@@ -64,12 +78,58 @@ export class Conntrack {
     return { count, longestMs: longest * 1000 };
   }
 
+  /**
+   * Forgets the UDP flows to `listens` that are not translated: they began before the mapping did, and the kernel, which
+   * decides once for each flow, would leave them so for as long as their clients keep sending. What is asked for in one turn is
+   * one pass. @throws Fault CONNTRACK_FAILED
+   */
+  cutUntranslated(listens: readonly AddrPort[]): Promise<void> {
+    this.#listens.push(...listens);
+    this.#pass ??= Promise.resolve().then(() => {
+      const all = this.#listens;
+      this.#listens = [];
+      this.#pass = undefined;
+      return this.#cutUntranslated(all);
+    });
+    return this.#pass;
+  }
+
+  async #cutUntranslated(listens: readonly AddrPort[]): Promise<void> {
+    const own = new Set(Object.values(networkInterfaces()).flatMap((infos) => infos?.map(({ address }) => address) ?? []));
+    for (const family of new Set(listens.map((each) => each.family))) {
+      const concerned = new Set(listens.filter((each) => each.family === family).map((each) => textOf(each)));
+      const found = new Map<string, { readonly address: string; readonly port: number }>();
+      const onLine = (line: string): void => {
+        const to = parseUntranslated(line);
+        if (to === undefined) return;
+        if (concerned.has(`${to.address} ${to.port}`) || (own.has(to.address) && concerned.has(`* ${to.port}`)))
+          found.set(`${to.address} ${to.port}`, to);
+      };
+      const result = await this.#tools.run("conntrack", ["-L", "-f", family, "-p", "udp"], { onLine });
+      if (result.exitCode !== 0) throw failed("list flows", result.stderr);
+      for (const { address, port } of found.values()) {
+        await this.#delete([
+          ...selector("udp", { family, address, port }),
+          ...["--orig-dst", address, "--orig-port-dst", String(port)],
+        ]);
+      }
+    }
+  }
+
   /** Deletes the entries of the flows that go to `endpoint`. @throws Fault CONNTRACK_FAILED */
   async cut(protocol: Protocol, endpoint: AddrPort): Promise<void> {
-    const result = await this.#tools.run("conntrack", ["-D", ...selector(protocol, endpoint)], { onLine: () => undefined });
+    await this.#delete(selector(protocol, endpoint));
+  }
+
+  async #delete(which: readonly string[]): Promise<void> {
+    const result = await this.#tools.run("conntrack", ["-D", ...which], { onLine: () => undefined });
     if (result.exitCode === 0 || NOTHING_DELETED.test(result.stderr)) return;
     throw failed("delete flows", result.stderr);
   }
+}
+
+function textOf(listen: AddrPort): string {
+  return `${isWildcard(listen) ? "*" : listen.address} ${listen.port}`;
 }
 
 /** By the reply's source: that is the endpoint, whichever address the client connected to. */

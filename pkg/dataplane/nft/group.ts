@@ -121,6 +121,7 @@ export class NftGroup implements Group {
     const mapping: NftMapping = new NftMapping(spec, hold, {
       setEnabled: (enabled) => this.#setEnabled(mapping, enabled),
       gateCounters: this.#share.gateCounters,
+      conntrack: this.#share.conntrack,
       forget: () => {
         this.#mappings.delete(mapping);
         this.#share.queue.unregister(spec);
@@ -186,6 +187,7 @@ export class NftGroup implements Group {
 }
 
 interface MappingOwner {
+  readonly conntrack: Conntrack;
   readonly gateCounters: GateCounters;
   setEnabled(enabled: boolean): Promise<void>;
   forget(): void;
@@ -214,6 +216,13 @@ class NftMapping implements Mapping {
   async enable(): Promise<void> {
     this.#refuseClosed();
     await this.#owner.setEnabled(true);
+    if (this.spec.protocol !== "udp") return;
+    try {
+      await this.#owner.conntrack.cutUntranslated(this.spec.routes.map(({ listen }) => listen));
+    } catch (error) {
+      await this.#disable();
+      throw error;
+    }
   }
 
   async disable(): Promise<void> {

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ToolResult, ToolRunner } from "../../process/process.ts";
 import { parseAddrPort } from "../../value/addr-port.ts";
-import { Conntrack, parseFlowLine } from "./conntrack.ts";
+import { Conntrack, parseFlowLine, parseUntranslated } from "./conntrack.ts";
 import { nftFault, parseExpires, parseNftVersion, parsePackets } from "./nft-output.ts";
 
 describe("what nft prints", () => {
@@ -56,6 +56,22 @@ describe("what nft prints", () => {
 });
 
 describe("what conntrack prints", () => {
+  it.each([
+    [
+      "udp      17 29 src=10.0.0.1 dst=10.0.0.2 sport=5 dport=53 [UNREPLIED] src=10.0.0.2 dst=10.0.0.1 sport=53 dport=5 mark=0",
+      { address: "10.0.0.2", port: 53 },
+    ],
+    [
+      "udp      17 29 src=fd77:1::2 dst=fd77:1::1 sport=5 dport=53 packets=1 bytes=2 src=fd77:1::1 dst=fd77:1::2 sport=53 dport=5 [ASSURED]",
+      { address: "fd77:1::1", port: 53 },
+    ],
+    ["udp      17 29 src=10.0.0.1 dst=10.0.0.2 sport=5 dport=53 src=127.0.0.1 dst=10.0.0.1 sport=53 dport=5", undefined],
+    ["udp      17 29 src=10.0.0.1 dst=10.0.0.2 sport=5 dport=53 src=10.0.0.2 dst=10.0.0.1 sport=5300 dport=5", undefined],
+    ["", undefined],
+  ])("knows what is not translated: %s", (line, to) => {
+    expect(parseUntranslated(line)).toEqual(to);
+  });
+
   it.each([
     [
       "tcp      6 299 ESTABLISHED src=10.77.1.2 dst=10.77.1.1 sport=42 dport=8088 src=127.0.0.1 dst=10.77.1.2 sport=8080 dport=42 [ASSURED] mark=0 use=1",
