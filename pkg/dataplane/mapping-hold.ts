@@ -13,6 +13,8 @@ export class MappingHold {
   readonly #table: HoldTable;
   readonly counters = { held: 0, timedOut: 0, overflowed: 0 };
   #open = false;
+  /** Whether the mapping is enabled, or about to be. */
+  taking = false;
 
   constructor(spec: MappingSpec, clock: Clock, log: Log, verdicts: Verdicts, room: HoldRoom) {
     this.#spec = spec;

@@ -35,7 +35,7 @@ describe("edges", () => {
     const { stdout, stderr } = await topology.run("client", PYTHON, EDGE, "out-of-window", GATEWAY, "8088");
     expect(stderr).toBe("");
     expect(stdout).toBe("lives");
-    expect(await daemon.times("active")).toBe(1);
+    expect(await daemon.times("warming")).toBe(1);
   });
 
   it("wakes other targets while one is flooded with datagrams", async () => {
@@ -65,5 +65,19 @@ describe("edges", () => {
     await using daemon = await Daemon.start(topology, config);
     expect(await visit(topology, "client", GATEWAY, 8088)).toMatchObject({ outcome: "refused" });
     expect((await daemon.target())?.last_error).toMatch("not ready within");
+  });
+
+  it("gives the wildcard what the stopped frontend of a specific address leaves", async () => {
+    await using topology = await Topology.create();
+    const specific = onDemand({ name: "specific", endpoint: "127.0.0.1:8090", listen: `${GATEWAY}:8088` });
+    const dataplane = { wildcard_overlap: "specific-wins" };
+    await using daemon = await Daemon.start(topology, { ...together(onDemand(), specific), dataplane });
+    await daemon.control("stop", "front-specific");
+    expect(await visit(topology, "client", GATEWAY, 8088)).toMatchObject({ outcome: "served" });
+    expect(await daemon.targetState("specific")).toBe("inactive");
+    await daemon.drain();
+    await daemon.control("start", "front-specific");
+    expect(await visit(topology, "client", GATEWAY, 8088)).toMatchObject({ outcome: "served" });
+    expect(await daemon.times("warming", "specific")).toBe(1);
   });
 });

@@ -215,7 +215,13 @@ class NftMapping implements Mapping {
 
   async enable(): Promise<void> {
     this.#refuseClosed();
-    await this.#owner.setEnabled(true);
+    this.hold.taking = true;
+    try {
+      await this.#owner.setEnabled(true);
+    } catch (error) {
+      this.hold.taking = this.enabled;
+      throw error;
+    }
     if (this.spec.protocol !== "udp") return;
     try {
       await this.#owner.conntrack.cutUntranslated(this.spec.routes.map(({ listen }) => listen));
@@ -233,6 +239,7 @@ class NftMapping implements Mapping {
   /** What is held goes wherever it would go without the mapping. */
   async #disable(): Promise<void> {
     await this.#owner.setEnabled(false);
+    this.hold.taking = false;
     this.hold.letGo();
   }
 

@@ -123,9 +123,10 @@ export class HoldQueue {
       return;
     }
     const { protocol, destination, source, flowKey, family } = parsed.packet;
-    const hold =
-      this.#holds.get(`${protocol} ${destination.address} ${destination.port}`) ??
-      this.#holds.get(`${protocol} ${family} ${destination.port}`);
+    const hold = [
+      this.#holds.get(`${protocol} ${destination.address} ${destination.port}`),
+      this.#holds.get(`${protocol} ${family} ${destination.port}`),
+    ].find((each) => each?.taking);
     // none: the mapping has just gone
     if (hold === undefined) this.#accept([packet.id], 0);
     else hold.packet({ id: packet.id, flowKey, protocol, source, bytes: packet.length });
