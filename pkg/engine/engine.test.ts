@@ -120,7 +120,7 @@ describe("Engine", () => {
     };
     const log = collectingLog();
     const tools = { run: () => Promise.reject(new Error("no tools here")) };
-    const commands = { start: () => Promise.reject(new Error("no commands here")) };
+    const commands = { start: () => Promise.reject(new Error("no commands here")), adopt: () => undefined };
     const registry = new Registry([{ source: "test", namespace: "test", plugin }]);
     const engine = new Engine({ config, needs: NO_NEEDS, registry, dataplane, clock, log, commands, tools });
     return { engine, events, dataplane, clock, log };

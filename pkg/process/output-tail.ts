@@ -58,9 +58,14 @@ export class OutputTail {
     });
   }
 
-  /** Makes the file, or empties it, and follows it from now on. @throws a system error */
-  async start(): Promise<void> {
-    this.#file = await open(this.#options.path, constants.O_RDWR | constants.O_CREAT | constants.O_TRUNC, 0o600);
+  /**
+   * Makes the file and follows it from now on. What is in it is thrown away, or with `from: "end"` kept and passed over:
+   * a command that is already running wrote it. @throws a system error
+   */
+  async start(from: "empty" | "end" = "empty"): Promise<void> {
+    const truncate = from === "empty" ? constants.O_TRUNC : 0;
+    this.#file = await open(this.#options.path, constants.O_RDWR | constants.O_CREAT | truncate, 0o600);
+    this.#offset = (await this.#file.stat()).size;
     this.#watch();
   }
 

@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { hasCode } from "../fault/fault.ts";
+import type { CommandIdentity } from "./process.ts";
 
-/** The processes of one group, led by a process that this one started and reaps. */
+/** The processes of one group. */
 export class ProcessGroup {
   readonly #id: number;
   #leaderReaped = false;
@@ -15,7 +16,7 @@ export class ProcessGroup {
     this.#witness = leader;
   }
 
-  /** To be told at once when the leader has been reaped: from then on its number may be used again. */
+  /** To be told as soon as the leader is known to be gone: from then on its number may be used again. */
   leaderReaped(): void {
     this.#leaderReaped = true;
     this.alive();
@@ -55,8 +56,23 @@ export class ProcessGroup {
 
   #isRunning(pid: number): boolean {
     const status = processStatus(pid);
-    return status?.group === this.#id && status.state !== "Z" && status.state !== "X";
+    return status?.group === this.#id && isRunningState(status.state);
   }
+}
+
+/** Which process a running one is; undefined for one that is not there, or has ended and waits to be reaped. */
+export function identityOf(pid: number): CommandIdentity | undefined {
+  const status = processStatus(pid);
+  if (status === undefined || !isRunningState(status.state)) return undefined;
+  return { pid, startTicks: status.startTicks, bootId: readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim() };
+}
+
+export function sameIdentity(a: CommandIdentity, b: CommandIdentity | undefined): boolean {
+  return a.pid === b?.pid && a.startTicks === b.startTicks && a.bootId === b.bootId;
+}
+
+function isRunningState(state: string): boolean {
+  return state !== "Z" && state !== "X";
 }
 
 function processNumbers(): number[] {
@@ -65,14 +81,21 @@ function processNumbers(): number[] {
     .map(Number);
 }
 
+interface ProcessStatus {
+  readonly state: string;
+  readonly group: number;
+  readonly startTicks: string;
+}
+
 /** From /proc/PID/stat, proc(5): `pid (name) state ppid pgrp …`, where the name may hold anything, parentheses too. */
-function processStatus(pid: number): { readonly state: string; readonly group: number } | undefined {
+function processStatus(pid: number): ProcessStatus | undefined {
   let text: string;
   try {
     text = readFileSync(`/proc/${pid}/stat`, "latin1");
   } catch {
     return undefined;
   }
-  const [state = "", , group] = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return { state, group: Number(group) };
+  // from the third field on; the 22nd is the start
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  return { state: fields[0] ?? "", group: Number(fields[2]), startTicks: fields[19] ?? "" };
 }

@@ -6,6 +6,8 @@
  * is to outlive the daemon.
  */
 
+import type { Clock } from "../clock/clock.ts";
+
 export interface ToolResult {
   /** Exit status; null when a signal ended it. */
   readonly exitCode: number | null;
@@ -51,10 +53,24 @@ export interface CommandExit {
   readonly signal: NodeJS.Signals | null;
 }
 
+/** Which process a command's leader is, now and after this daemon's end: no other has the same, also after a reboot. */
+export interface CommandIdentity {
+  readonly pid: number;
+  /** Clock ticks from the machine's start to the process's: field 22 of /proc/PID/stat, proc(5). */
+  readonly startTicks: string;
+  /** /proc/sys/kernel/random/boot_id, random(4). */
+  readonly bootId: string;
+}
+
 /** A running command, the leader of a process group of its own. */
 export interface Command {
   readonly pid: number;
-  /** Resolves when the group's leader has ended; never rejects. */
+  /** undefined when it had ended before it could be looked at. */
+  readonly identity: CommandIdentity | undefined;
+  /**
+   * Resolves when the group's leader has ended; never rejects. Of one that was adopted, within 100 ms and without a word
+   * of how: only the process that started it is told.
+   */
   readonly exited: Promise<CommandExit>;
   /** Signals the whole process group; false when there is none any more. Safe after the end: never reaches others. */
   signalGroup(signal: NodeJS.Signals): boolean;
@@ -65,4 +81,6 @@ export interface Command {
 export interface CommandRunner {
   /** @throws Fault COMMAND_FAILED when it could not be started (no such directory, no permission, no such program) */
   start(spec: CommandSpec): Promise<Command>;
+  /** A command that a daemon which is no more had started; undefined when it has ended. */
+  adopt(identity: CommandIdentity, clock: Clock): Command | undefined;
 }

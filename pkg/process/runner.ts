@@ -4,10 +4,20 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, statSync } from "node:fs";
 import { execa } from "execa";
+import type { Clock } from "../clock/clock.ts";
 import { Fault, hasCode } from "../fault/fault.ts";
 import { LineSplitter } from "./line-splitter.ts";
-import { ProcessGroup } from "./process-group.ts";
-import type { Command, CommandExit, CommandRunner, CommandSpec, ToolOptions, ToolResult, ToolRunner } from "./process.ts";
+import { identityOf, ProcessGroup, sameIdentity } from "./process-group.ts";
+import type {
+  Command,
+  CommandExit,
+  CommandIdentity,
+  CommandRunner,
+  CommandSpec,
+  ToolOptions,
+  ToolResult,
+  ToolRunner,
+} from "./process.ts";
 
 const TOOL_TIMEOUT_MS = 10_000;
 /** Longer than any line that a tool means to write. */
@@ -101,7 +111,7 @@ function toolFault(file: string, error: { readonly code?: string | undefined; re
 }
 
 export function systemCommands(env: Environment = process.env): CommandRunner {
-  return { start: (spec) => startCommand(env, spec) };
+  return { start: (spec) => startCommand(env, spec), adopt: adoptCommand };
 }
 
 async function startCommand(env: Environment, spec: CommandSpec): Promise<Command> {
@@ -150,7 +160,30 @@ function commandOf(child: ChildProcess): Command {
       resolve({ exitCode, signal });
     });
   });
-  return { pid, exited, signalGroup: (signal) => group.signal(signal), groupAlive: () => group.alive() };
+  return commandLed(group, exited, pid, identityOf(pid));
+}
+
+function commandLed(
+  group: ProcessGroup,
+  exited: Promise<CommandExit>,
+  pid: number,
+  identity: CommandIdentity | undefined,
+): Command {
+  return { pid, identity, exited, signalGroup: (signal) => group.signal(signal), groupAlive: () => group.alive() };
+}
+
+/** Only a parent is told of a process's end: of anybody else's child one finds out by looking. */
+const LOOK_MS = 100;
+
+function adoptCommand(identity: CommandIdentity, clock: Clock): Command | undefined {
+  if (!sameIdentity(identity, identityOf(identity.pid))) return undefined;
+  const group = new ProcessGroup(identity.pid);
+  const ended = async (): Promise<CommandExit> => {
+    while (sameIdentity(identity, identityOf(identity.pid))) await clock.sleep(LOOK_MS);
+    group.leaderReaped();
+    return { exitCode: null, signal: null };
+  };
+  return commandLed(group, ended(), identity.pid, identity);
 }
 
 /** What systemd tells its service by, and no other process: sd_notify(3), sd_watchdog_enabled(3), sd_listen_fds(3). */

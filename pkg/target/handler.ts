@@ -1,7 +1,7 @@
 /**
  * What a target kind brings: how its service is started and stopped.
  *
- * Order of life: create (no side effects) → warm ⇄ drain, any number of times, never two at once → close.
+ * Order of life: create (no side effects) → adopt → warm ⇄ drain, any number of times, never two at once → close.
  */
 import type { Clock } from "../clock/clock.ts";
 import type { EndpointConfig } from "../config/types.ts";
@@ -10,6 +10,12 @@ import type { CommandRunner } from "../process/process.ts";
 import type { Fault } from "../fault/fault.ts";
 
 export interface TargetHandler {
+  /**
+   * Finds the service that a daemon which is no more had started, if it still runs: true, and all is as if warm() had
+   * resolved. What it finds but can't take over it stops. Called at most once, before anything else. Left out by kinds
+   * whose services end with the daemon, or are not theirs.
+   */
+  adopt?(): Promise<boolean>;
   /**
    * Starts the service. Resolves when it is started (the caller finds out whether it is ready).
    * @throws anything; what was acquired is released by then. The signal's reason when it aborts.

@@ -4,6 +4,8 @@ import type { TargetHandler } from "./handler.ts";
 /** A target handler that does as a test says, and notes what it was asked. */
 export class ScriptedHandler implements TargetHandler {
   readonly calls: string[] = [];
+  /** What adopt() finds. */
+  running = false;
   warmFailure: Error | undefined;
   drainFailure: Error | undefined;
   /** When set, warm() waits for it (or for its signal). */
@@ -11,6 +13,10 @@ export class ScriptedHandler implements TargetHandler {
   drainGate: Promise<void> | undefined;
   /** Set by whoever makes the target. */
   died: (reason: Fault) => void = () => undefined;
+
+  adopt(): Promise<boolean> {
+    return Promise.resolve(this.running);
+  }
 
   async warm(signal: AbortSignal): Promise<void> {
     this.calls.push("warm");

@@ -40,8 +40,14 @@ function gate(): { promise: Promise<void>; open: () => void } {
   return { promise, open };
 }
 
-async function setUp(mapping: Partial<MappingSpec>) {
+let lastClock: FakeClock | undefined;
+
+async function setUp(
+  mapping: Partial<MappingSpec>,
+  found: { running: boolean; wait?: (signal: AbortSignal) => Promise<void> } = { running: false },
+) {
   const clock = new FakeClock();
+  lastClock = clock;
   const dataplane = new FakeDataplane(clock, collectingLog());
   await dataplane.start({ routeLocalnet: false, forwardIPv4: false, forwardIPv6: false, hold: true });
   const log = collectingLog();
@@ -52,6 +58,8 @@ async function setUp(mapping: Partial<MappingSpec>) {
       await Promise.resolve();
     },
   };
+  handler.running = found.running;
+  if (found.wait !== undefined) readiness.wait = found.wait;
   const target = new Target({
     config: CONFIG,
     dataplane,
@@ -281,6 +289,38 @@ describe("Target", () => {
     hold.open();
     await settle();
     expect(target.lastWake).toMatchObject({ frontend: "front", source: "192.0.2.99:5000", tookMs: 1500 });
+  });
+
+  it("takes over a service that still runs, without starting it again", async () => {
+    const { handler, target, dataplane, states } = await setUp({}, { running: true });
+    open = target;
+    expect(target.state).toBe("active");
+    expect(handler.calls).toEqual([]);
+    expect(target.lastWake).toBeUndefined();
+    expect(dataplane.send("tcp", LISTEN)).toBe("127.0.0.1:8080");
+    await target.drain("test", true);
+    expect(handler.calls).toEqual(["drain"]);
+    expect(states).toEqual(["draining", "inactive"]);
+  });
+
+  it("does not wait at the start for a service that still runs but is not ready", async () => {
+    const hold = gate();
+    const opened = setUp({}, { running: true, wait: () => hold.promise });
+    await settle();
+    lastClock?.advance(500).catch(() => undefined);
+    const { target } = await opened;
+    open = target;
+    expect(target.state).toBe("warming");
+    hold.open();
+    await settle();
+    expect(target.state).toBe("active");
+  });
+
+  it("starts the service anew when what was found running dies at once", async () => {
+    const { handler, target } = await setUp({}, { running: true, wait: () => Promise.reject(new Error("connection refused")) });
+    open = target;
+    expect(target.state).toBe("inactive");
+    expect(handler.calls).toEqual(["drain"]);
   });
 
   it("is not drained while it is wanted, and is when that ends", async () => {

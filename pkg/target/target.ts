@@ -33,6 +33,9 @@ export interface Wake extends WakeCause {
   readonly tookMs: number;
 }
 
+/** How long a service that was found running may keep the start waiting; one that is ready needs a millisecond. */
+const RESUME_MS = 500;
+
 export interface TargetOptions {
   readonly config: TargetConfig;
   readonly dataplane: Dataplane;
@@ -106,9 +109,20 @@ export class Target {
     return this.#group;
   }
 
-  /** Acquires the group. Called once, before anything else. @throws Fault of the dataplane */
+  /**
+   * Acquires the group, and takes over a service that still runs: if it is ready, the target is active when this
+   * resolves. Called once, before anything else. @throws Fault of the dataplane
+   */
   async open(): Promise<void> {
     this.#group = await this.#options.dataplane.createGroup({ name: this.name, endpoints: this.config.endpoints });
+    const found = await this.#handler.adopt?.().catch((error: unknown) => {
+      this.#log.error("could not find out whether the service still runs", { error: messageOf(error) });
+      return false;
+    });
+    if (found !== true) return;
+    // the failure is logged and kept where it happens
+    const resumed = this.#warmBy(() => this.#warm({ reason: "found still running" }, true)).catch(() => undefined);
+    await Promise.race([resumed, this.#clock.sleep(RESUME_MS)]);
   }
 
   /** Calls `listener` after each change of state, until the returned function is called. */
@@ -122,11 +136,13 @@ export class Target {
    * @throws Fault TARGET_CLOSED, NOT_READY, or what the handler or dataplane failed with; the target is inactive then
    */
   warm(cause: WakeCause): Promise<void> {
-    this.#warming ??= this.#serial
-      .run(() => this.#warm(cause))
-      .finally(() => {
-        this.#warming = undefined;
-      });
+    return this.#warmBy(() => this.#warm(cause, false));
+  }
+
+  #warmBy(work: () => Promise<void>): Promise<void> {
+    this.#warming ??= this.#serial.run(work).finally(() => {
+      this.#warming = undefined;
+    });
     return this.#warming;
   }
 
@@ -148,17 +164,18 @@ export class Target {
     return this.#backoff.remaining() > 0;
   }
 
-  async #warm(cause: WakeCause): Promise<void> {
+  /** `isRunning`: the service was found running. */
+  async #warm(cause: WakeCause, isRunning: boolean): Promise<void> {
     if (this.#state === "active") return;
     if (this.#isClosing()) throw new Fault("TARGET_CLOSED", `the target "${this.name}" is closed`);
     const { signal } = (this.#warmAbort = new AbortController());
-    this.#death = undefined;
+    if (!isRunning) this.#death = undefined;
     const begun = this.#clock.now();
     const date = this.#clock.date();
     this.#transition("inactive", "warming", { ...cause });
-    let started = false;
+    let started = isRunning;
     try {
-      await this.#handler.warm(signal);
+      if (!isRunning) await this.#handler.warm(signal);
       started = true;
       this.#checkWarm();
       await this.#options.untilReady(signal);
@@ -179,7 +196,7 @@ export class Target {
     }
     this.#backoff.succeeded();
     const tookMs = Math.round(this.#clock.now() - begun);
-    this.#lastWake = { ...cause, date, tookMs };
+    if (!isRunning) this.#lastWake = { ...cause, date, tookMs };
     this.#transition("warming", "active", { ...cause, took_ms: tookMs });
     this.#watchIdle();
   }
@@ -324,7 +341,8 @@ export class Target {
 
   /** Called by the handler at any time. */
   #died(reason: Fault): void {
-    if (this.#state === "inactive" || this.#state === "closed") return;
+    if (this.#state === "closed") return;
+    // also between the moment that it was found running and its turn
     this.#death = reason;
     if (this.#state === "warming") this.#warmAbort.abort(reason);
     // a drain under way finds out when it is called off; otherwise that is how it was to end

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -206,6 +206,7 @@ time.sleep(60)`;
     const reason = new Error("called off");
     const commands = systemCommands();
     const aborting: CommandRunner = {
+      adopt: () => undefined,
       start: async (spec) => {
         const command = await commands.start(spec);
         abort.abort(reason);
@@ -230,6 +231,7 @@ time.sleep(60)`;
 /** A command that ends only as it is told. */
 class FakeCommand implements Command {
   readonly pid = 4242;
+  readonly identity = undefined;
   readonly signals: string[] = [];
   readonly exited: Promise<CommandExit>;
   alive = true;
@@ -257,7 +259,11 @@ describe("static:cmd by the clock", () => {
   function fake(options: Partial<CmdOptions> = {}): { command: FakeCommand; clock: FakeClock; target: CmdTarget } {
     const command = new FakeCommand();
     const clock = new FakeClock();
-    return { command, clock, target: make(options, { clock, commands: { start: () => Promise.resolve(command) } }) };
+    return {
+      command,
+      clock,
+      target: make(options, { clock, commands: { start: () => Promise.resolve(command), adopt: () => undefined } }),
+    };
   }
 
   it("gives the group stop_timeout, then kills it", async () => {
@@ -307,5 +313,74 @@ describe("static:cmd by the clock", () => {
       message: "command ended with exit code 127",
     });
     expect(deaths).toEqual([]);
+  });
+});
+
+describe("static:cmd after a daemon that is no more", () => {
+  /** What a daemon that was killed leaves: its command runs, and nobody looks after it. */
+  async function leftOver(options: Partial<CmdOptions>): Promise<void> {
+    const target = make(options);
+    targets.splice(targets.indexOf(target), 1);
+    await target.warm(NEVER);
+  }
+
+  function pidOf(): number {
+    const record = JSON.parse(readFileSync(join(directory, "command.json"), "utf8")) as { identity: { pid: number } };
+    return record.identity.pid;
+  }
+
+  it("takes over the command that still runs, goes on with its output, and stops it", async () => {
+    await leftOver({ command: "echo before; while :; do sleep 0.05; echo after; done" });
+    await until(() => output().includes("before"));
+    const pid = pidOf();
+    const target = make({ command: "echo before; while :; do sleep 0.05; echo after; done" });
+    log.entries.length = 0;
+    expect(await target.adopt()).toBe(true);
+    await until(() => output().includes("after"));
+    expect(output()).not.toContain("before");
+    await target.drain();
+    expect(existsSync(`/proc/${String(pid)}/cmdline`) && readFileSync(`/proc/${String(pid)}/cmdline`, "utf8") !== "").toBe(false);
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  it("notices the death of a command that it took over", async () => {
+    await leftOver({ command: "sleep 60" });
+    const target = make({ command: "sleep 60" });
+    expect(await target.adopt()).toBe(true);
+    process.kill(-pidOf(), "SIGKILL");
+    await until(() => deaths.length > 0);
+    expect(deaths.at(-1)?.code).toBe("COMMAND_EXITED");
+  });
+
+  it("stops a command that was started with other options", async () => {
+    await leftOver({ command: "exec sleep 61" });
+    const pid = pidOf();
+    const target = make({ command: "exec sleep 62" });
+    expect(await target.adopt()).toBe(false);
+    expect(() => process.kill(-pid, 0)).toThrow("ESRCH");
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  it.each([
+    ["torn", '{"identity":{"pid":'],
+    ["foreign", '{"identity":{"pid":1,"startTicks":"1","bootId":"x"},"options":{}}'],
+    ["of no process", '{"identity":{"pid":-1,"startTicks":"1","bootId":"x"},"options":{}}'],
+    ["empty", ""],
+  ])("ignores a record that is %s, with a warning", async (_how, text) => {
+    writeFileSync(join(directory, "command.json"), text);
+    expect(await make({}).adopt()).toBe(false);
+    expect(log.messages("warn")).toEqual(["ignoring a damaged record of a command"]);
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  it("is not taken in by another process of that number", async () => {
+    const identity = {
+      pid: process.pid,
+      startTicks: "1",
+      bootId: readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(),
+    };
+    writeFileSync(join(directory, "command.json"), JSON.stringify({ identity, options: {} }));
+    expect(await make({}).adopt()).toBe(false);
+    expect(log.messages("warn")).toEqual([]);
   });
 });

@@ -8,6 +8,7 @@ import type { TargetContext, TargetHandler } from "../../pkg/target/handler.ts";
 import { Accounts } from "./accounts.ts";
 import { checkCmdOptions, CMD_OPTIONS, parseSignal, parseStopTimeout } from "./cmd-options.ts";
 import type { CmdOptions } from "./cmd-options.ts";
+import { CommandRecord } from "./command-record.ts";
 
 /** Between two looks whether a group is gone: the kernel tells of the end of its leader only. */
 const FIRST_LOOK_MS = 2;
@@ -32,11 +33,13 @@ interface Run {
 export class CmdTarget implements TargetHandler {
   readonly #context: TargetContext<CmdOptions>;
   readonly #output: string;
+  readonly #record: CommandRecord;
   #run: Run | undefined;
 
   constructor(context: TargetContext<CmdOptions>) {
     this.#context = context;
     this.#output = join(context.directory, "output");
+    this.#record = new CommandRecord(join(context.directory, "command.json"));
   }
 
   async warm(signal: AbortSignal): Promise<void> {
@@ -63,13 +66,42 @@ export class CmdTarget implements TargetHandler {
     return this.#stop();
   }
 
-  async #start(): Promise<Run> {
-    const { clock, commands, log, name, options } = this.#context;
-    const { env, ...account } = Accounts.ofSystem().account(options.user, options.group);
+  async adopt(): Promise<boolean> {
+    const { clock, commands, log, options } = this.#context;
+    const recorded = this.#record.read(log);
+    const command = recorded === undefined ? undefined : commands.adopt(recorded.identity, clock);
+    if (recorded === undefined || command === undefined) {
+      this.#record.remove();
+      return false;
+    }
+    const tail = this.#newTail();
+    await tail.start("end");
+    const run: Run = { command, tail, stopping: undefined };
+    this.#run = run;
+    if (!recorded.isOf(options)) {
+      log.warn("stopping the command of a former configuration, which a daemon that is no more had started", {
+        pid: command.pid,
+      });
+      await this.#stop();
+      return false;
+    }
+    log.info("found the command still running", { pid: command.pid });
+    void this.#watch(run);
+    return true;
+  }
+
+  #newTail(): OutputTail {
+    const { clock, log, name } = this.#context;
     const onLine = (line: string): void => {
       if (line !== "") log.info(line, { target: name, stream: "output" });
     };
-    const tail = new OutputTail({ path: this.#output, clock, onLine });
+    return new OutputTail({ path: this.#output, clock, onLine });
+  }
+
+  async #start(): Promise<Run> {
+    const { commands, log, options } = this.#context;
+    const { env, ...account } = Accounts.ofSystem().account(options.user, options.group);
+    const tail = this.#newTail();
     await tail.start();
     try {
       const command = await commands.start({
@@ -79,6 +111,7 @@ export class CmdTarget implements TargetHandler {
         ...account,
         output: this.#output,
       });
+      if (command.identity !== undefined) this.#record.write(command.identity, options, log);
       log.debug("command started", { pid: command.pid });
       return { command, tail, stopping: undefined };
     } catch (error) {
@@ -148,6 +181,7 @@ export class CmdTarget implements TargetHandler {
   async #endOutput(tail: OutputTail): Promise<void> {
     try {
       await tail.close();
+      this.#record.remove();
       await rm(this.#output, { force: true });
     } catch (error) {
       this.#context.log.warn("the command's output could not be read to its end", { error });

@@ -1,0 +1,67 @@
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { hasCode, messageOf } from "../../pkg/fault/fault.ts";
+import type { Log } from "../../pkg/log/log.ts";
+import type { CommandIdentity } from "../../pkg/process/process.ts";
+
+/** What was recorded of a command that was started. */
+export interface Recorded {
+  readonly identity: CommandIdentity;
+  /** Whether it was started with these options. */
+  isOf(options: unknown): boolean;
+}
+
+/**
+ * The file by which a command is found again after the daemon's end. Written synchronously, as soon as the command is
+ * there, and replaced whole, so that a daemon that is killed leaves no half of it.
+ */
+export class CommandRecord {
+  readonly #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** Never throws: without it the command runs just as well. */
+  write(identity: CommandIdentity, options: unknown, log: Log): void {
+    const temporary = `${this.#path}.new`;
+    try {
+      writeFileSync(temporary, JSON.stringify({ identity, options }), { mode: 0o600 });
+      renameSync(temporary, this.#path);
+    } catch (error) {
+      log.warn("could not write down which process the command is; after a crash it would not be found again", {
+        error: messageOf(error),
+      });
+    }
+  }
+
+  /** undefined: there is none, or it is damaged, which is logged. */
+  read(log: Log): Recorded | undefined {
+    try {
+      const { identity, options } = JSON.parse(readFileSync(this.#path, "utf8")) as { identity: unknown; options: unknown };
+      if (!isIdentity(identity)) throw new TypeError("it names no process");
+      return { identity, isOf: (others) => JSON.stringify(others) === JSON.stringify(options) };
+    } catch (error) {
+      if (!hasCode(error, "ENOENT"))
+        log.warn("ignoring a damaged record of a command", { file: this.#path, error: messageOf(error) });
+      return undefined;
+    }
+  }
+
+  /** Idempotent. */
+  remove(): void {
+    rmSync(this.#path, { force: true });
+  }
+}
+
+function isIdentity(value: unknown): value is CommandIdentity {
+  if (typeof value !== "object" || value === null) return false;
+  const { pid, startTicks, bootId } = value as Partial<Record<keyof CommandIdentity, unknown>>;
+  // a negative number or 0 would mean process groups to kill(2), and 1 is nobody's command
+  return (
+    Number.isSafeInteger(pid) &&
+    Number(pid) > 1 &&
+    typeof startTicks === "string" &&
+    startTicks !== "" &&
+    typeof bootId === "string"
+  );
+}
