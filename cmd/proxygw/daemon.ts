@@ -14,7 +14,7 @@ import { systemCommands, systemTools } from "../../pkg/process/runner.ts";
 import { version } from "../../pkg/version/version.ts";
 import { registrations } from "./plugins.gen.ts";
 
-/** How often systemd's status line is brought up to date, if it changed, and gates are reported. */
+/** How often systemd's status line is brought up to date, if it changed, the table is looked after and gates are reported. */
 const REPORT_MS = 5000;
 /** On the scale of log.level. */
 const DEBUG = -4;
@@ -67,6 +67,7 @@ export async function runDaemon(config: Config): Promise<void> {
     notifier.ready(statusLine(engine));
     await untilStopped(stop, async () => {
       notifier.status(statusLine(engine));
+      await engine.verify();
       // costs a process for each gate, so only for those who want to see it
       if (config.log.level <= DEBUG) await engine.reportGates();
     });

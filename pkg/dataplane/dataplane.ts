@@ -22,6 +22,8 @@ export interface Dataplane {
   start(needs: Needs, signal?: AbortSignal): Promise<void>;
   /** A group without mappings, inactive. @throws Fault GROUP_EXISTS */
   createGroup(spec: GroupSpec): Promise<Group>;
+  /** Puts right what others removed. To be called now and then; costs one small process. */
+  verify(): Promise<void>;
   /** Removes the table and puts back what start() changed. */
   close(): Promise<void>;
 }

@@ -71,6 +71,10 @@ export class FakeDataplane implements Dataplane {
     return group;
   }
 
+  async verify(): Promise<void> {
+    await this.change();
+  }
+
   close(): Promise<void> {
     this.#state = "closed";
     return Promise.resolve();

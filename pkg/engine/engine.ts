@@ -166,6 +166,13 @@ export class Engine implements EngineApi {
     };
   }
 
+  /** To be called now and then: puts right what others did to the packet path. Failures are logged. */
+  async verify(): Promise<void> {
+    await this.#options.dataplane.verify().catch((error: unknown) => {
+      this.log.error("could not look after the packet path", { error: messageOf(error) });
+    });
+  }
+
   /** Tells, at debug level, what gates turned away since the last time. Failures are logged. */
   async reportGates(): Promise<void> {
     const results = await Promise.allSettled([...this.#frontends.values()].map((each) => each.reportGates()));

@@ -391,6 +391,18 @@ describe("Target", () => {
     expect(handler.calls).toEqual(["warm", "warm"]);
   });
 
+  it("goes on trying to take a dead service out of the packet path, and wakes it only then", async () => {
+    const { clock, dataplane, handler, target } = await given({ whenCold: "hold" });
+    await target.warm({ reason: "test" });
+    dataplane.nextFailure = new Error("nft failed");
+    handler.died(DEATH);
+    await settle();
+    expect(dataplane.send("tcp", LISTEN)).toBe("127.0.0.1:8080");
+    await clock.advance(1000);
+    expect(dataplane.send("tcp", LISTEN)).toBe("held");
+    expect(dataplane.flows).toEqual([]);
+  });
+
   it("fails a warm during which the service dies", async () => {
     const { handler, target } = await given();
     handler.warmGate = gate().promise;

@@ -13,6 +13,7 @@ import { Serial } from "../serial/serial.ts";
 import { Backoff } from "./backoff.ts";
 import type { TargetHandler } from "./handler.ts";
 import { IdleWatch } from "./idle-watch.ts";
+import { PacketPath } from "./packet-path.ts";
 import { TARGET_TRANSITIONS, type TargetState } from "./state.ts";
 import { Wants } from "./wants.ts";
 
@@ -59,6 +60,7 @@ export class Target {
   readonly #handler: TargetHandler;
   readonly #listeners = new Set<(state: TargetState) => void>();
   #group: Group | undefined;
+  #packetPath: PacketPath | undefined;
   #state: TargetState = "inactive";
   #lastError: { readonly message: string; readonly date: Date } | undefined;
   #lastWake: Wake | undefined;
@@ -66,6 +68,8 @@ export class Target {
   #warming: Promise<void> | undefined;
   #draining: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
+  /** Aborts when close() begins. */
+  readonly #closed = new AbortController();
   /** Ends a warm that is under way; aborted while one that failed is undone. */
   #warmAbort = new AbortController();
   /** Ends the idle watch of the present active period. */
@@ -109,12 +113,19 @@ export class Target {
     return this.#group;
   }
 
+  get #path(): PacketPath {
+    if (this.#packetPath === undefined) throw new Fault("TARGET_CLOSED", `the target "${this.name}" is not open`);
+    return this.#packetPath;
+  }
+
   /**
    * Acquires the group, and takes over a service that still runs: if it is ready, the target is active when this
    * resolves. Called once, before anything else. @throws Fault of the dataplane
    */
   async open(): Promise<void> {
-    this.#group = await this.#options.dataplane.createGroup({ name: this.name, endpoints: this.config.endpoints });
+    const group = await this.#options.dataplane.createGroup({ name: this.name, endpoints: this.config.endpoints });
+    this.#group = group;
+    this.#packetPath = new PacketPath({ name: this.name, group, clock: this.#clock, log: this.#log });
     const found = await this.#handler.adopt?.().catch((error: unknown) => {
       this.#log.error("could not find out whether the service still runs", { error: messageOf(error) });
       return false;
@@ -241,7 +252,7 @@ export class Target {
       return Promise.reject(new Fault("TARGET_WANTED", message));
     }
     this.#draining ??= this.#serial
-      .run(() => this.#drain(reason, force ? undefined : () => this.#aliveFlows()))
+      .run(() => this.#drain(reason, force ? undefined : () => this.#path.aliveFlows()))
       .finally(() => {
         this.#draining = undefined;
       });
@@ -253,10 +264,7 @@ export class Target {
     if (this.#state === "closed" || this.#state === "inactive") return;
     this.#idleAbort.abort();
     this.#transition("active", "draining", { reason });
-    await this.group.deactivate().catch((error: unknown) => {
-      // stopping the service is what was asked for, and clients are not worse off by it
-      this.#log.error("could not take the target out of the packet path before stopping it", { error: messageOf(error) });
-    });
+    const isShut = await this.#path.shut();
     // where nobody can tell, a flow may be alive
     const why = await objection?.().catch(
       (cause: unknown) => new Fault("FLOWS_UNKNOWN", `could not find out whether flows are alive on "${this.name}"`, { cause }),
@@ -266,7 +274,9 @@ export class Target {
       throw why;
     }
     const failures: unknown[] = [];
-    for (const step of [() => this.#handler.drain(), () => this.group.cutFlows()]) {
+    // if it could not be shut: stopping the service is what was asked for all the same
+    const cut = (): Promise<void> => (isShut ? this.group.cutFlows() : this.#path.leave(this.#closed.signal));
+    for (const step of [() => this.#handler.drain(), cut]) {
       await step().catch((error: unknown) => failures.push(error));
     }
     if (this.#death === undefined) this.#backoff.reset();
@@ -297,21 +307,6 @@ export class Target {
     if (death !== undefined) throw death;
   }
 
-  /** Whether a packet came after `moment`, is held, or a flow is alive, now that no new flow can begin. */
-  async #busySince(moment: number): Promise<Fault | undefined> {
-    const quietFor = await this.group.quietFor();
-    const packet = quietFor !== undefined && this.#clock.now() - quietFor > moment;
-    if (packet || this.group.held > 0) return new Fault("TARGET_BUSY", "traffic came while draining");
-    return this.#aliveFlows();
-  }
-
-  async #aliveFlows(): Promise<Fault | undefined> {
-    const { count } = await this.group.flows();
-    if (count === 0) return undefined;
-    const flows = count === 1 ? "1 flow is" : `${count} flows are`;
-    return new Fault("TARGET_BUSY", `${flows} alive on "${this.name}"; to cut them: proxygwctl drain ${this.name} --force`);
-  }
-
   #watchIdle(): void {
     const abort = new AbortController();
     this.#idleAbort = abort;
@@ -335,7 +330,7 @@ export class Target {
     } while (this.wants.first() !== undefined);
     await this.#serial.run(async () => {
       if (signal.aborted || this.#state !== "active" || this.wants.first() !== undefined) return;
-      await this.#drain(`idle for ${this.config.idleTimeoutMs} ms`, () => this.#busySince(idleAt));
+      await this.#drain(`idle for ${this.config.idleTimeoutMs} ms`, () => this.#path.busySince(idleAt));
     });
   }
 
@@ -351,17 +346,8 @@ export class Target {
     const retryInMs = this.#backoff.failed();
     this.#fail(reason);
     // before the state tells anyone: whoever warms now gets in line behind it
-    void this.#serial.run(() => this.#cutOff());
+    void this.#serial.run(() => this.#path.leave(this.#closed.signal));
     this.#transition("active", "inactive", { error: messageOf(reason), retry_in_ms: retryInMs });
-  }
-
-  /** Takes a target that died out of the packet path. */
-  async #cutOff(): Promise<void> {
-    for (const step of [() => this.group.deactivate(), () => this.group.cutFlows()]) {
-      await step().catch((error: unknown) => {
-        this.#log.error("could not take the ended target out of the packet path", { error: messageOf(error) });
-      });
-    }
   }
 
   /** Drains if need be and releases everything. Idempotent. @throws AggregateError of what failed; it is closed all the same */
@@ -372,6 +358,7 @@ export class Target {
 
   async #close(): Promise<void> {
     this.#warmAbort.abort(new Fault("TARGET_CLOSED", `the target "${this.name}" is being closed`));
+    this.#closed.abort();
     this.#idleAbort.abort();
     const failures: unknown[] = [];
     await this.#serial.run(async () => {

@@ -264,6 +264,43 @@ describe("nft driver", () => {
     await other.start(NO_NEEDS);
   });
 
+  it("makes its table and iptables' rules again when somebody flushed them, with all that was in it", async () => {
+    const directory = await runtimeDirectory();
+    const before = await ruleset();
+    const dataplane = newDataplane(directory);
+    cleanups.push(() => dataplane.close());
+    await dataplane.start({ ...NO_NEEDS, hold: true });
+    const endpoint: AddrPort = { family: "ipv4", address: "127.0.0.2", port: 80 };
+    const group = await dataplane.createGroup({ name: "t", endpoints: [{ name: "e", protocol: "tcp", addresses: [endpoint] }] });
+    const mapping = group.createMapping({
+      name: "f",
+      protocol: "tcp",
+      routes: [{ listen: { family: "ipv4", address: "127.0.0.10", port: 80 }, endpoint }],
+      flowTimeoutMs: 60_000,
+      masquerade: "auto",
+      whenCold: "hold",
+      hold: { timeoutMs: 30_000, maxFlows: 1024 },
+      gates: { allow: [], deny: [], ignore: [], wakeLimit: { count: 5, perMs: 60_000 } },
+    });
+    await mapping.enable();
+    const made = await ruleset();
+    await tools.run("nft", ["flush", "ruleset"]);
+    await dataplane.verify();
+    const text = (rules: string): string[] =>
+      rules
+        .split("\n")
+        .map((line) => line.replace(/ packets \d+ bytes \d+/, ""))
+        .sort();
+    expect(text(await ruleset())).toEqual(text(made));
+    await tools.run("nft", ["flush", "ruleset"]);
+    await group.activate();
+    expect(await ruleset()).toContain("127.0.0.2 . 80");
+    await tools.run("nft", ["flush", "ruleset"]);
+    await group.close();
+    await dataplane.close();
+    expect(await ruleset()).toBe(before);
+  });
+
   it("adds 2,000 mappings in a handful of transactions", async () => {
     const directory = await runtimeDirectory();
     const dataplane = newDataplane(directory);

@@ -46,6 +46,9 @@ export class NftDataplane implements Dataplane {
   readonly #queue: HoldQueue;
   readonly #claims: MappingClaims;
   readonly #groups = new Map<string, NftGroup>();
+  /** The text that makes the table without its content. */
+  #table = "";
+  #queueRules: QueueRules | undefined;
   #state: "new" | "started" | "closed" = "new";
   /** What start() acquired, to be released last one first. */
   #releases: (() => Promise<void>)[] = [];
@@ -62,7 +65,7 @@ export class NftDataplane implements Dataplane {
       stateFile: join(options.runtimeDir, "sysctls.json"),
       ...(options.sysctlRoot === undefined ? {} : { root: options.sysctlRoot }),
     });
-    this.#transactor = new Transactor(this.#nft);
+    this.#transactor = new Transactor(this.#nft, () => this.#remake());
     this.#claims = new MappingClaims(options.config.wildcardOverlap);
     this.#content = new TableContent(options.config.table);
     this.#gateCounters = new GateCounters(this.#nft, options.config.table);
@@ -98,9 +101,24 @@ export class NftDataplane implements Dataplane {
     // the guards are in force before the settings that need them, and until those are put back
     this.#releases.push(() => this.#deleteTable());
     this.#releases.push(() => this.#sysctls.restore());
-    const spec = { table, marks, queue, loopbackGuard: needs.routeLocalnet, forwardGuard: plan.forwarded };
-    await this.#nft.apply(tableText(spec), `create the table "inet ${table}"`, signal);
+    this.#table = tableText({ table, marks, queue, loopbackGuard: needs.routeLocalnet, forwardGuard: plan.forwarded });
+    await this.#nft.apply(this.#table, `create the table "inet ${table}"`, signal);
     await applySystem(this.#sysctls, plan);
+  }
+
+  /** Makes the table and, where there are any, iptables' rules again: somebody else removed them, such as `nft flush ruleset`. */
+  async #remake(): Promise<void> {
+    const { table } = this.#options.config;
+    await this.#nft.apply(`${this.#table}${this.#content.all().join("\n")}\n`, `make the table "inet ${table}" again`);
+    await this.#queueRules?.add();
+    this.#options.log.warn("somebody else had removed the table, or something of it; made it again", { table });
+  }
+
+  async verify(): Promise<void> {
+    if (this.#state !== "started") throw new Fault("DATAPLANE_CLOSED", "the dataplane is not running");
+    // nothing to add, unless there is no table to add it to
+    const line = `add chain inet ${this.#options.config.table} to_queue`;
+    await this.#transactor.submit(() => ({ lines: [line], undo: () => undefined }), "look after its table");
   }
 
   /** Before the table: what its rules send to the queue must find it. */
@@ -115,6 +133,7 @@ export class NftDataplane implements Dataplane {
     });
     if (found.way === "mark") {
       const rules = new QueueRules(options);
+      this.#queueRules = rules;
       this.#releases.push(() => rules.remove());
       await rules.add();
     }

@@ -8,7 +8,7 @@ import type { Conntrack } from "./conntrack.ts";
 import { clockSet, type Element, endpointElements, mappingElements } from "./elements.ts";
 import type { GateCounters } from "./gate-counters.ts";
 import type { HoldQueue } from "./hold-queue.ts";
-import { keyText } from "./key.ts";
+import { keyText, SPECIFIC } from "./key.ts";
 import type { Nft } from "./nft.ts";
 import { CLOCK_TIMEOUT_MS } from "./ruleset.ts";
 import type { TableContent } from "./table-content.ts";
@@ -150,7 +150,7 @@ export class NftGroup implements Group {
       const chains = [...this.#mappings].filter(({ enabled }) => enabled).map(({ spec }) => this.#share.content.needChains(spec));
       const elements = this.#share.content.replace(before, this.#elements());
       return {
-        lines: [...chains.flatMap((each) => each.lines), ...elements.lines],
+        lines: [...chains.flatMap((each) => each.lines), ...elements.lines, ...this.#forgetCounted(elements.lines)],
         undo: () => {
           elements.undo();
           for (const each of chains) each.undo();
@@ -159,6 +159,13 @@ export class NftGroup implements Group {
       };
     };
     return this.#share.transactor.submit(change, doing);
+  }
+
+  /** Whoever comes anew from the same port is to be counted anew by wake limits: each time that something changes, the flows counted are forgotten. */
+  #forgetCounted(changes: readonly string[]): string[] {
+    const limited = [...this.#mappings].some(({ spec }) => spec.gates.wakeLimit !== undefined);
+    if (!limited || this.#active || changes.length === 0) return [];
+    return Object.values(SPECIFIC).map(({ suffix }) => `flush set inet ${this.#share.table} counted${suffix}`);
   }
 
   /** What the mappings should have in the table. */

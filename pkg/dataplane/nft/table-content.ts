@@ -21,12 +21,19 @@ const NO_CHANGE: ContentChange = { lines: [], undo: () => undefined };
 /** What is in the table: elements, of which several mappings or endpoints may need the same one, and chains made on demand. */
 export class TableContent {
   readonly #table: string;
-  /** Users of each element. */
-  readonly #uses = new Map<string, number>();
-  readonly #chains = new Set<string>();
+  /** Each element with the number of its users. */
+  readonly #uses = new Map<string, { readonly element: Element; readonly users: number }>();
+  /** The lines that made each chain. */
+  readonly #chains = new Map<string, readonly string[]>();
 
   constructor(table: string) {
     this.#table = table;
+  }
+
+  /** What brings an empty table to where it should be. */
+  all(): string[] {
+    const elements = [...this.#uses.values()].map(({ element }) => addLine(this.#table, element));
+    return [...[...this.#chains.values()].flat(), ...elements];
   }
 
   /** One user needs `after` where it needed `before`. */
@@ -48,9 +55,9 @@ export class TableContent {
 
   #count(element: Element, change: 1 | -1): number {
     const id = elementId(element);
-    const users = (this.#uses.get(id) ?? 0) + change;
+    const users = (this.#uses.get(id)?.users ?? 0) + change;
     if (users === 0) this.#uses.delete(id);
-    else this.#uses.set(id, users);
+    else this.#uses.set(id, { element, users });
     return users;
   }
 
@@ -74,7 +81,8 @@ export class TableContent {
 
   #needChain(name: string, lines: () => string[]): ContentChange {
     if (this.#chains.has(name)) return NO_CHANGE;
-    this.#chains.add(name);
-    return { lines: lines(), undo: () => this.#chains.delete(name) };
+    const made = lines();
+    this.#chains.set(name, made);
+    return { lines: made, undo: () => this.#chains.delete(name) };
   }
 }

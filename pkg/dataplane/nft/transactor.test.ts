@@ -11,8 +11,13 @@ function setUp() {
       await new Promise((resolve) => setImmediate(resolve));
       const lines = (options?.input ?? "").trim().split("\n");
       transactions.push(lines);
-      const bad = lines.some((line) => line.startsWith("bad"));
-      return { exitCode: bad ? 1 : 0, stdout: "", stderr: bad ? "Error: Could not process rule: File exists\n" : "" };
+      const bad = lines.some((line) => line.startsWith("bad")) ? "File exists" : undefined;
+      const why = bad ?? (lines.some((line) => line.startsWith("gone")) ? "No such file or directory" : undefined);
+      return {
+        exitCode: why === undefined ? 0 : 1,
+        stdout: "",
+        stderr: why === undefined ? "" : `Error: Could not process rule: ${why}\n`,
+      };
     },
   };
   const picture: string[] = [];
@@ -27,7 +32,12 @@ function setUp() {
         },
       };
     };
-  return { transactor: new Transactor(new Nft(tools)), transactions, picture, change };
+  const remade: string[][] = [];
+  const remake = (): Promise<void> => {
+    remade.push([...picture]);
+    return remade.length > 1 ? Promise.reject(new Error("cannot be made")) : Promise.resolve();
+  };
+  return { transactor: new Transactor(new Nft(tools), remake), transactions, picture, change, remade };
 }
 
 describe("Transactor", () => {
@@ -64,5 +74,13 @@ describe("Transactor", () => {
     };
     const outcomes = await Promise.allSettled([transactor.submit(broken, "x"), transactor.submit(change("a"), "add a")]);
     expect(outcomes.map(({ status }) => status)).toEqual(["rejected", "fulfilled"]);
+  });
+
+  it("makes the table again when it is gone, the change included, and fails only if that fails", async () => {
+    const { transactor, picture, change, remade } = setUp();
+    await Promise.all([transactor.submit(change("a"), "add a"), transactor.submit(change("gone"), "add gone")]);
+    expect(remade).toEqual([["a", "gone"]]);
+    await expect(transactor.submit(change("gone again"), "add again")).rejects.toThrow("cannot be made");
+    expect(picture).toEqual(["a", "gone"]);
   });
 });

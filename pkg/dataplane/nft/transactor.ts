@@ -1,3 +1,4 @@
+import { hasCode } from "../../fault/fault.ts";
 import type { Nft } from "./nft.ts";
 
 /**
@@ -19,11 +20,14 @@ interface Pending {
  */
 export class Transactor {
   readonly #nft: Nft;
+  readonly #remake: () => Promise<void>;
   #pending: Pending[] = [];
   #running: Promise<void> | undefined;
 
-  constructor(nft: Nft) {
+  /** `remake`: makes the whole table as it should be by now, for when somebody else removed it. */
+  constructor(nft: Nft, remake: () => Promise<void>) {
     this.#nft = nft;
+    this.#remake = remake;
   }
 
   /** Resolves when the kernel has it. `doing` completes "nft could not …". @throws Fault NFT_…; nothing changed then */
@@ -56,7 +60,7 @@ export class Transactor {
         undos.push(prepared.undo);
         lines.push(...prepared.lines);
       }
-      if (lines.length > 0) await this.#nft.apply(`${lines.join("\n")}\n`, batch[0]?.doing ?? "");
+      if (lines.length > 0) await this.#apply(lines, batch[0]?.doing ?? "");
     } catch (error) {
       for (const undo of undos.reverse()) undo();
       if (batch.length > 1) return false;
@@ -65,5 +69,15 @@ export class Transactor {
     }
     for (const { resolve } of batch) resolve();
     return true;
+  }
+
+  async #apply(lines: readonly string[], doing: string): Promise<void> {
+    try {
+      await this.#nft.apply(`${lines.join("\n")}\n`, doing);
+    } catch (error) {
+      // whatever it is that is not there: the picture says how it should be, this change included
+      if (!hasCode(error, "NFT_NOT_FOUND")) throw error;
+      await this.#remake();
+    }
   }
 }
