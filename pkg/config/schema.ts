@@ -179,9 +179,9 @@ export const frontendSchema = {
         max_flows: {
           type: "integer",
           minimum: 1,
-          maximum: 65536,
+          maximum: 16384,
           title: "number of flows",
-          description: "Flows held at once, 1 to 65536; further ones are dropped, so that TCP tries again. Default 1024.",
+          description: "Flows held at once, 1 to 16384; further ones are dropped, so that TCP tries again. Default 1024.",
           default: 1024,
         },
       },

@@ -22,7 +22,7 @@ async function main(): Promise<void> {
     targets: [target("backend", "none", "8080"), target("never", "tcp", "9")],
     frontends: [
       frontend("front", "8088", "backend"),
-      frontend("never", "8089", "never", { hold: { max_flows: 2 * HELD_FLOWS, timeout: "5m" } }),
+      frontend("never", "8089", "never", { hold: { max_flows: 16_384, timeout: "5m" } }),
     ],
   });
   await memory(topology, daemon);
