@@ -26,10 +26,12 @@ function sets(spec: MappingSpec, active: boolean): string[] {
 describe("mappingElements", () => {
   it("has its way to the endpoint in the table also while packets are held", () => {
     expect(sets(SPEC, true)).toEqual([
+      "mapped_any4 tcp . 80",
       "dnat_any4 tcp . 80 : 10.0.0.1 . 8080",
       "timeout_any4 tcp . 80 : goto flow_60s",
       "masquerade_any4 tcp . 80 : goto masquerade_auto",
       "exact6 tcp . 2001:db8::1 . 80",
+      "mapped6 tcp . 2001:db8::1 . 80",
       "dnat6 tcp . 2001:db8::1 . 80 : 2001:db8::2 . 8080",
       "timeout6 tcp . 2001:db8::1 . 80 : goto flow_60s",
       "masquerade6 tcp . 2001:db8::1 . 80 : goto masquerade_auto",
@@ -44,7 +46,7 @@ describe("mappingElements", () => {
 
   it("writes gates as ranges of source addresses, per family", () => {
     const gates = { allow: [parseCidr("10.0.0.0/8")], deny: [parseCidr("10.0.0.7")], ignore: [parseCidr("10.1.0.0/16")] };
-    expect(sets({ ...SPEC, gates }, true).filter((each) => !/^(dnat|timeout|masquerade|exact)/.test(each))).toEqual([
+    expect(sets({ ...SPEC, gates }, true).filter((each) => !/^(dnat|timeout|masquerade|mapped|exact)/.test(each))).toEqual([
       "deny_any4 tcp . 80 . 0.0.0.0-9.255.255.255",
       "deny_any4 tcp . 80 . 10.0.0.7",
       "deny_any4 tcp . 80 . 11.0.0.0-255.255.255.255",

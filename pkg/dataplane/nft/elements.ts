@@ -26,6 +26,7 @@ export function mappingElements(spec: MappingSpec, active: boolean): Element[] {
     // also while packets are held, so that letting them go takes no change of the table
     if (active || spec.whenCold !== "pass") {
       elements.push(
+        { set: `mapped${suffix}`, key },
         { set: `dnat${suffix}`, key, value: `${endpoint.address} . ${endpoint.port}` },
         { set: `timeout${suffix}`, key, value: `goto ${timeoutChain(timeoutSeconds(spec.flowTimeoutMs))}` },
         { set: `masquerade${suffix}`, key, value: MASQUERADE_VERDICT[spec.masquerade] },

@@ -82,6 +82,8 @@ function setsOf({ suffix, type, addressType }: Key): string[] {
     // in a nat chain only the first packet of a flow is looked up: the counters count connections
     block(`map dnat${suffix}`, [`type ${type} : ${addressType} . inet_service`, "counter"]),
     block(`map timeout${suffix}`, [`type ${type} : verdict`]),
+    // the keys of the three maps: Linux 6.1 takes no map where a set is only asked (EINVAL)
+    block(`set mapped${suffix}`, [`type ${type}`]),
     block(`map masquerade${suffix}`, [`type ${type} : verdict`]),
   ];
 }
@@ -144,7 +146,7 @@ function regularChains(spec: TableSpec): string[] {
     block("chain invalid", [
       "tcp flags & syn == syn accept",
       ...FAMILIES.map((family) => `${endpointKey(family, "saddr")} @endpoint${SPECIFIC[family].suffix} drop`),
-      ...lookUp(({ suffix, expression }) => [`${expression} @hold${suffix} goto refuse`, `${expression} @timeout${suffix} drop`]),
+      ...lookUp(({ suffix, expression }) => [`${expression} @hold${suffix} goto refuse`, `${expression} @mapped${suffix} drop`]),
     ]),
     block(
       "chain destinations",
