@@ -1,7 +1,7 @@
 /** Who wants a target to stay up. */
 export class Wants {
   readonly #parties = new Map<symbol, string>();
-  #waiting: (() => void)[] = [];
+  readonly #waiting = new Set<() => void>();
 
   /** Adds a party; the returned function takes it away again, and is idempotent. */
   add(party: string): () => void {
@@ -9,9 +9,7 @@ export class Wants {
     this.#parties.set(key, party);
     return () => {
       if (!this.#parties.delete(key) || this.#parties.size > 0) return;
-      const waiting = this.#waiting;
-      this.#waiting = [];
-      for (const wake of waiting) wake();
+      for (const wake of [...this.#waiting]) wake();
     };
   }
 
@@ -24,13 +22,16 @@ export class Wants {
   async none(signal: AbortSignal): Promise<void> {
     while (this.#parties.size > 0) {
       await new Promise<void>((resolve, reject) => {
-        const onAbort = (): void => {
-          reject(signal.reason as Error);
-        };
-        this.#waiting.push(() => {
+        const end = (settle: () => void) => (): void => {
+          this.#waiting.delete(onNone);
           signal.removeEventListener("abort", onAbort);
-          resolve();
+          settle();
+        };
+        const onNone = end(resolve);
+        const onAbort = end(() => {
+          reject(signal.reason as Error);
         });
+        this.#waiting.add(onNone);
         if (signal.aborted) onAbort();
         else signal.addEventListener("abort", onAbort, { once: true });
       });

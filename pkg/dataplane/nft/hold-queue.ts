@@ -39,7 +39,7 @@ export class HoldQueue {
   /** @throws Fault QUEUE_BUSY, QUEUE_UNSUPPORTED, PRIVILEGE_MISSING */
   async open(): Promise<void> {
     const { number, log } = this.#options;
-    this.#queue = await this.#options.open({
+    const queue = await this.#options.open({
       number,
       maxLength: QUEUE_LENGTH,
       onPacket: (packet) => {
@@ -54,6 +54,8 @@ export class HoldQueue {
         void this.#reopen(fault);
       },
     });
+    if (this.#closed.signal.aborted) queue.close();
+    else this.#queue = queue;
   }
 
   async #reopen(fault: Fault): Promise<void> {
