@@ -1,5 +1,5 @@
 /** One run of the daemon, from a valid configuration to the end. */
-import { mkdir, readFile, rmdir } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
 import { systemClock } from "../../pkg/clock/clock.ts";
 import { needsOf } from "../../pkg/config/needs.ts";
@@ -7,12 +7,14 @@ import type { Config } from "../../pkg/config/types.ts";
 import { NftDataplane } from "../../pkg/dataplane/nft/driver.ts";
 import { Engine } from "../../pkg/engine/engine.ts";
 import { Fault } from "../../pkg/fault/fault.ts";
+import type { Log } from "../../pkg/log/log.ts";
 import { createLogger } from "../../pkg/log/logger.ts";
 import { createNotifier } from "../../pkg/notify/notify.ts";
 import { Registry } from "../../pkg/plugin/registry.ts";
 import { systemCommands, systemTools } from "../../pkg/process/runner.ts";
 import { version } from "../../pkg/version/version.ts";
 import { registrations } from "./plugins.gen.ts";
+import { RuntimeDirectory } from "./runtime-directory.ts";
 
 /** How often systemd's status line is brought up to date, if it changed, the table is looked after and gates are reported. */
 const REPORT_MS = 5000;
@@ -22,7 +24,7 @@ const DEBUG = -4;
 /** Resolves after a clean stop. @throws what kept it from starting, or from stopping cleanly */
 export async function runDaemon(config: Config): Promise<void> {
   const logger = createLogger(config.log);
-  const stop = stopSignal();
+  const stop = stopSignal(logger);
   const onHangUp = (): void => {
     logger.reopen();
     logger.info("log reopened");
@@ -30,10 +32,10 @@ export async function runDaemon(config: Config): Promise<void> {
   process.on("SIGHUP", onHangUp);
   const tools = systemTools();
   const notifier = createNotifier(process.env, logger, { tools });
-  let removeRuntimeDirectory = (): Promise<void> => Promise.resolve();
+  const runtimeDirectory = new RuntimeDirectory(config.runtimeDir);
   try {
     const begun = systemClock.now();
-    removeRuntimeDirectory = await makeRuntimeDirectory(config.runtimeDir);
+    await runtimeDirectory.acquire();
     const engine = new Engine({
       config,
       needs: needsOf(config, isLocal),
@@ -76,7 +78,7 @@ export async function runDaemon(config: Config): Promise<void> {
     await engine.close();
     logger.info("stopped");
   } finally {
-    await removeRuntimeDirectory();
+    await runtimeDirectory.release();
     process.off("SIGHUP", onHangUp);
     await notifier.close();
     await logger.close();
@@ -87,10 +89,11 @@ export async function runDaemon(config: Config): Promise<void> {
  * Aborts at SIGTERM or SIGINT. The listeners stay: a library that also listens takes a process without any of its own for
  * one that wants to be killed.
  */
-function stopSignal(): AbortSignal {
+function stopSignal(log: Log): AbortSignal {
   const abort = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () => {
+      if (abort.signal.aborted) log.warn("already stopping, and waiting for what is to be stopped", { signal });
       abort.abort(new Fault("STOPPED", signal));
     });
   }
@@ -106,20 +109,6 @@ async function untilStopped(stop: AbortSignal, each: () => Promise<void>): Promi
     await systemClock.sleep(REPORT_MS, stop).catch(() => undefined);
     if (stop.aborted) return;
     await each();
-  }
-}
-
-/** Resolves to what takes it away again, if it is this daemon's and empty. */
-async function makeRuntimeDirectory(path: string): Promise<() => Promise<void>> {
-  try {
-    const made = await mkdir(path, { recursive: true, mode: 0o755 });
-    return async () => {
-      if (made !== undefined) await rmdir(path).catch(() => undefined);
-    };
-  } catch (error) {
-    throw new Fault("RUNTIME_DIR_UNUSABLE", `the runtime directory ${path} cannot be made (runtime_dir in the configuration)`, {
-      cause: error,
-    });
   }
 }
 

@@ -21,6 +21,7 @@ const program = new Command("proxygw")
   .description("Starts services on demand and routes TCP and UDP traffic to them with nftables.")
   .version(version)
   .option(...CONFIG_OPTION)
+  .showHelpAfterError("(a configuration is named with --config FILE; proxygw --help shows what there is)")
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : MISUSED))
   .action(async (options: { config: string }) => {
     await runDaemon(await loadConfig(options.config, new Registry(registrations)));

@@ -201,7 +201,8 @@ export class Target {
       this.#warmAbort.abort(failure);
       this.group.refuseHeld();
       await this.#undoWarm(started);
-      this.#transition("warming", "inactive", { error: messageOf(failure), retry_in_ms: retryInMs });
+      const why = messageOf(failure);
+      this.#transition("warming", "inactive", this.#isClosing() ? { reason: why } : { error: why, retry_in_ms: retryInMs });
       this.group.refuseHeld();
       throw failure;
     }

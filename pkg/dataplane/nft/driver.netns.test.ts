@@ -301,6 +301,23 @@ describe("nft driver", () => {
     expect(await ruleset()).toBe(before);
   });
 
+  it("sets again, behind a guard, what another daemon put back at its end", async () => {
+    const directory = await runtimeDirectory();
+    // on already, as if another daemon had done it: no guard of this one's
+    await writeFile("/proc/sys/net/ipv4/ip_forward", "1");
+    const dataplane = newDataplane(directory);
+    cleanups.push(() => dataplane.close());
+    await dataplane.start({ ...NO_NEEDS, routeLocalnet: true, forwardIPv4: true });
+    expect(await ruleset()).not.toContain("chain forward_guard4 {");
+    await writeFile("/proc/sys/net/ipv4/ip_forward", "0");
+    await writeFile("/proc/sys/net/ipv4/conf/all/route_localnet", "0");
+    await dataplane.verify();
+    expect([await sysctl("net/ipv4/ip_forward"), await sysctl("net/ipv4/conf/all/route_localnet")]).toEqual(["1", "1"]);
+    expect(await ruleset()).toContain("chain forward_guard4 {");
+    await dataplane.close();
+    expect([await sysctl("net/ipv4/ip_forward"), await sysctl("net/ipv4/conf/all/route_localnet")]).toEqual(["0", "0"]);
+  });
+
   it("adds 2,000 mappings in a handful of transactions", async () => {
     const directory = await runtimeDirectory();
     const dataplane = newDataplane(directory);

@@ -15,7 +15,7 @@ import { HoldQueue } from "./hold-queue.ts";
 import { Nft } from "./nft.ts";
 import { probe, type ProbeHost } from "./probe.ts";
 import { findQueueWay, QUEUE_WAY_TEXT, QueueRules } from "./queue-way.ts";
-import { deleteTableText, type QueueWay, tableText } from "./ruleset.ts";
+import { deleteTableText, type QueueWay, type TableSpec, tableText } from "./ruleset.ts";
 import { Sysctls } from "./sysctl.ts";
 import { applySystem, isNeeded, planSystem } from "./system-settings.ts";
 import { TableContent } from "./table-content.ts";
@@ -46,6 +46,8 @@ export class NftDataplane implements Dataplane {
   readonly #queue: HoldQueue;
   readonly #claims: MappingClaims;
   readonly #groups = new Map<string, NftGroup>();
+  #needs: Needs | undefined;
+  #spec: TableSpec | undefined;
   /** The text that makes the table without its content. */
   #table = "";
   #queueRules: QueueRules | undefined;
@@ -101,7 +103,9 @@ export class NftDataplane implements Dataplane {
     // the guards are in force before the settings that need them, and until those are put back
     this.#releases.push(() => this.#deleteTable());
     this.#releases.push(() => this.#sysctls.restore());
-    this.#table = tableText({ table, marks, queue, loopbackGuard: needs.routeLocalnet, forwardGuard: plan.forwarded });
+    this.#needs = needs;
+    this.#spec = { table, marks, queue, loopbackGuard: needs.routeLocalnet, forwardGuard: plan.forwarded };
+    this.#table = tableText(this.#spec);
     await this.#nft.apply(this.#table, `create the table "inet ${table}"`, signal);
     await applySystem(this.#sysctls, plan);
   }
@@ -119,6 +123,26 @@ export class NftDataplane implements Dataplane {
     // nothing to add, unless there is no table to add it to
     const line = `add chain inet ${this.#options.config.table} to_queue`;
     await this.#transactor.submit(() => ({ lines: [line], undo: () => undefined }), "look after its table");
+    await this.#verifySystem();
+  }
+
+  /** Another daemon that ended, or somebody, may have put back a setting that is still needed. */
+  async #verifySystem(): Promise<void> {
+    const { log, config } = this.#options;
+    if (this.#needs === undefined || this.#spec === undefined) return;
+    const plan = await planSystem(this.#sysctls, this.#needs);
+    if (plan.lacking.length === 0) return;
+    log.warn("somebody else changed settings that are needed", { sysctls: plan.lacking.map(({ key }) => key).join(" ") });
+    if (!config.manageSysctls) return;
+    const guarded = this.#spec.forwardGuard;
+    if (plan.forwarded.some((family) => !guarded.includes(family))) {
+      // with the guard first, as at the start
+      this.#spec = { ...this.#spec, forwardGuard: [...new Set([...guarded, ...plan.forwarded])] };
+      this.#table = tableText(this.#spec);
+      const whole = (): string[] => [this.#table, ...this.#content.all()];
+      await this.#transactor.submit(() => ({ lines: whole(), undo: () => undefined }), "guard what is forwarded");
+    }
+    await applySystem(this.#sysctls, plan);
   }
 
   /** Before the table: what its rules send to the queue must find it. */
@@ -126,7 +150,16 @@ export class NftDataplane implements Dataplane {
     const { tools, log, config } = this.#options;
     const options = { nft: this.#nft, tools, table: config.table, queue: config.queue, mark: config.marks.queue };
     const found = await findQueueWay(options);
-    await this.#queue.open();
+    await this.#queue.open().catch((error: unknown) => {
+      if (!hasCode(error, "QUEUE_BUSY")) throw error;
+      throw new Fault(
+        "QUEUE_BUSY",
+        `packet queue ${config.queue} is held by another program; give this one its own with dataplane.queue`,
+        {
+          cause: error,
+        },
+      );
+    });
     this.#releases.push(() => {
       this.#queue.close();
       return Promise.resolve();

@@ -46,9 +46,6 @@ async function version(tools: ToolRunner, tool: string, debianPackage: string, s
     throw new Fault(
       "TOOL_MISSING",
       `the program "${tool}" is missing: install it, on Debian and Ubuntu with: apt-get install ${debianPackage}`,
-      {
-        cause: error,
-      },
     );
   }
 }

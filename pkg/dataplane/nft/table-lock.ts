@@ -31,7 +31,7 @@ export class TableLock {
       const owner = pid === undefined ? "another proxygw" : `another proxygw (pid ${pid})`;
       throw new Fault(
         "TABLE_IN_USE",
-        `${owner} owns the table "inet ${this.#table}": stop it, or give this one its own with dataplane.table and runtime_dir`,
+        `${owner} owns the table "inet ${this.#table}": stop it, or give this one its own with dataplane.table, dataplane.queue, dataplane.queue_mark, runtime_dir and plugins.ctl.socket`,
       );
     }
     server.unref();

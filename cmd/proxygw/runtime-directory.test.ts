@@ -1,0 +1,55 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { RuntimeDirectory } from "./runtime-directory.ts";
+
+describe("RuntimeDirectory", () => {
+  let base: string;
+  beforeEach(() => {
+    base = mkdtempSync(join(tmpdir(), "proxygw-runtime-"));
+  });
+  afterEach(() => {
+    rmSync(base, { recursive: true });
+  });
+
+  it("is one daemon's alone, and gone after it", async () => {
+    const path = join(base, "deep", "run");
+    const first = new RuntimeDirectory(path);
+    await first.acquire();
+    await expect(new RuntimeDirectory(path).acquire()).rejects.toMatchObject({
+      code: "RUNTIME_DIR_IN_USE",
+      message: expect.stringContaining(`pid ${process.pid}`) as string,
+    });
+    await first.release();
+    await first.release();
+    expect(existsSync(path)).toBe(false);
+    await new RuntimeDirectory(path).acquire();
+  });
+
+  it("is taken over from a daemon that died, and still taken away at the end", async () => {
+    const path = join(base, "run");
+    await new RuntimeDirectory(path).acquire();
+    const file = join(path, "daemon.json");
+    writeFileSync(file, readFileSync(file, "utf8").replace(/"startTicks":"\d+"/, '"startTicks":"1"'));
+    const next = new RuntimeDirectory(path);
+    await next.acquire();
+    await next.release();
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it("leaves a directory that was there, and one that is not empty", async () => {
+    const there = join(base, "there");
+    mkdirSync(there);
+    writeFileSync(join(there, "daemon.json"), "{torn");
+    const directory = new RuntimeDirectory(there);
+    await directory.acquire();
+    await directory.release();
+    expect(existsSync(there)).toBe(true);
+  });
+
+  it("says what is wrong with the path", async () => {
+    writeFileSync(join(base, "file"), "");
+    await expect(new RuntimeDirectory(join(base, "file")).acquire()).rejects.toMatchObject({ code: "RUNTIME_DIR_UNUSABLE" });
+  });
+});

@@ -1,0 +1,69 @@
+import { mkdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Fault } from "../../pkg/fault/fault.ts";
+import { identityOf, sameIdentity } from "../../pkg/process/process-group.ts";
+import type { CommandIdentity } from "../../pkg/process/process.ts";
+
+/** What the daemon that uses the directory leaves in it. */
+interface Owner {
+  readonly identity: CommandIdentity | undefined;
+  /** The directory was made by it, or by one before it. */
+  readonly made: boolean;
+}
+
+/** Where a daemon keeps what must outlive it: its own alone, as long as it lives. */
+export class RuntimeDirectory {
+  readonly #path: string;
+  readonly #ownerFile: string;
+  #owner: Owner | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+    this.#ownerFile = join(path, "daemon.json");
+  }
+
+  /** @throws Fault RUNTIME_DIR_UNUSABLE, RUNTIME_DIR_IN_USE */
+  async acquire(): Promise<void> {
+    try {
+      const made = await mkdir(this.#path, { recursive: true, mode: 0o755 });
+      const former = await this.#formerOwner();
+      if (former?.identity !== undefined && sameIdentity(former.identity, identityOf(former.identity.pid))) {
+        throw new Fault(
+          "RUNTIME_DIR_IN_USE",
+          `the runtime directory ${this.#path} is in use by another proxygw (pid ${former.identity.pid}); give this one its own with runtime_dir`,
+        );
+      }
+      const owner: Owner = { identity: identityOf(process.pid), made: made !== undefined || former?.made === true };
+      await writeFile(this.#ownerFile, JSON.stringify(owner), { mode: 0o600 });
+      this.#owner = owner;
+    } catch (error) {
+      if (error instanceof Fault) throw error;
+      throw new Fault(
+        "RUNTIME_DIR_UNUSABLE",
+        `the runtime directory ${this.#path} cannot be used (runtime_dir in the configuration)`,
+        {
+          cause: error,
+        },
+      );
+    }
+  }
+
+  /** Of a daemon that lives or died; damaged: none. */
+  async #formerOwner(): Promise<Partial<Owner> | undefined> {
+    try {
+      const owner = JSON.parse(await readFile(this.#ownerFile, "utf8")) as unknown;
+      return typeof owner === "object" && owner !== null ? owner : undefined;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Takes away what acquire() made, the directory if it is empty. Idempotent. Never throws. */
+  async release(): Promise<void> {
+    const owner = this.#owner;
+    this.#owner = undefined;
+    if (owner === undefined) return;
+    await rm(this.#ownerFile, { force: true }).catch(() => undefined);
+    if (owner.made) await rmdir(this.#path).catch(() => undefined);
+  }
+}
