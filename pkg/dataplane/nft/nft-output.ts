@@ -12,6 +12,8 @@ function classify(message: string): string {
   if (/File exists/.test(message)) return "NFT_EXISTS";
   if (/Operation not permitted/.test(message)) return "NFT_NOT_PERMITTED";
   if (/Operation not supported|Protocol not supported/.test(message)) return "NFT_NOT_SUPPORTED";
+  // a listing during which somebody's transaction changed the rules (nf_tables_api.c, generations): to be asked again
+  if (/Interrupted system call/.test(message)) return "NFT_INTERRUPTED";
   return "NFT_FAILED";
 }
 

@@ -2,6 +2,9 @@ import { Fault } from "../../fault/fault.ts";
 import type { ToolRunner } from "../../process/process.ts";
 import { nftFault, parseExpires, parsePackets } from "./nft-output.ts";
 
+/** How often something is read that transactions keep interrupting. */
+const READ_TRIES = 5;
+
 /** The nft program: one call, one transaction. */
 export class Nft {
   readonly #tools: ToolRunner;
@@ -33,11 +36,13 @@ export class Nft {
   }
 
   async #get(table: string, set: string, key: string): Promise<string | undefined> {
-    const result = await this.#tools.run("nft", ["get", "element", "inet", table, set, `{ ${key} }`]);
-    if (result.exitCode === 0) return result.stdout;
-    const fault = nftFault(result.stderr, `read the element ${key} of ${set}`);
-    if (fault.code === "NFT_NOT_FOUND") return undefined;
-    throw fault;
+    for (let left = READ_TRIES; ; left--) {
+      const result = await this.#tools.run("nft", ["get", "element", "inet", table, set, `{ ${key} }`]);
+      if (result.exitCode === 0) return result.stdout;
+      const fault = nftFault(result.stderr, `read the element ${key} of ${set}`);
+      if (fault.code === "NFT_NOT_FOUND") return undefined;
+      if (fault.code !== "NFT_INTERRUPTED" || left <= 1) throw fault;
+    }
   }
 
   async #run(args: string[], input: string, doing: string, signal?: AbortSignal): Promise<void> {

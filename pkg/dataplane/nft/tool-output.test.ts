@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { ToolResult, ToolRunner } from "../../process/process.ts";
 import { parseAddrPort } from "../../value/addr-port.ts";
 import { Conntrack, parseFlowLine, parseUntranslated } from "./conntrack.ts";
+import { Nft } from "./nft.ts";
 import { nftFault, parseExpires, parseNftVersion, parsePackets } from "./nft-output.ts";
 
 describe("what nft prints", () => {
@@ -12,6 +13,7 @@ describe("what nft prints", () => {
     ["Error: Could not process rule: Operation not permitted\n", "NFT_NOT_PERMITTED"],
     ["netlink: Error: cache initialization failed: Operation not permitted\n", "NFT_NOT_PERMITTED"],
     ["Error: Could not process rule: Operation not supported\n", "NFT_NOT_SUPPORTED"],
+    ["Error: Could not process rule: Interrupted system call\n", "NFT_INTERRUPTED"],
     ["/dev/stdin:3:1-5: Error: syntax error, unexpected string\n", "NFT_FAILED"],
     ["", "NFT_FAILED"],
   ])("%j is %s", (stderr, code) => {
@@ -39,6 +41,28 @@ describe("what nft prints", () => {
   it("reads counters", () => {
     expect(parsePackets("elements = { tcp . 80 counter packets 17 bytes 1020 }")).toBe(17);
     expect(parsePackets("")).toBe(0);
+  });
+
+  it.each([
+    [1, 2],
+    [4, 5],
+    [9, 5],
+  ])("asks again when a transaction interrupted it %i times: %i questions", async (interruptions, questions) => {
+    let asked = 0;
+    const tools: ToolRunner = {
+      run: () => {
+        asked++;
+        return Promise.resolve(
+          asked <= interruptions
+            ? { exitCode: 1, stdout: "", stderr: "Error: Could not process rule: Interrupted system call\n" }
+            : { exitCode: 0, stdout: "elements = { tcp . ::1 . 80 expires 8ms }", stderr: "" },
+        );
+      },
+    };
+    const outcome = await new Nft(tools).expires("t", "active6", "tcp . ::1 . 80").catch((error: unknown) => error);
+    expect(asked).toBe(questions);
+    if (interruptions < questions) expect(outcome).toBe(8);
+    else expect(outcome).toMatchObject({ code: "NFT_INTERRUPTED" });
   });
 
   it("survives anything", () => {
