@@ -10,10 +10,9 @@ import { Fault } from "../../pkg/fault/fault.ts";
 import type { Log } from "../../pkg/log/log.ts";
 import { createLogger } from "../../pkg/log/logger.ts";
 import { createNotifier } from "../../pkg/notify/notify.ts";
-import { Registry } from "../../pkg/plugin/registry.ts";
+import type { Registry } from "../../pkg/plugin/registry.ts";
 import { systemCommands, systemTools } from "../../pkg/process/runner.ts";
 import { version } from "../../pkg/version/version.ts";
-import { registrations } from "./plugins.gen.ts";
 import { RuntimeDirectory } from "./runtime-directory.ts";
 
 /** How often systemd's status line is brought up to date, if it changed, the table is looked after and gates are reported. */
@@ -22,7 +21,7 @@ const REPORT_MS = 5000;
 const DEBUG = -4;
 
 /** Resolves after a clean stop. @throws what kept it from starting, or from stopping cleanly */
-export async function runDaemon(config: Config): Promise<void> {
+export async function runDaemon(config: Config, registry: Registry): Promise<void> {
   const logger = createLogger(config.log);
   const stop = stopSignal(logger);
   const onHangUp = (): void => {
@@ -39,7 +38,7 @@ export async function runDaemon(config: Config): Promise<void> {
     const engine = new Engine({
       config,
       needs: needsOf(config, isLocal),
-      registry: new Registry(registrations),
+      registry,
       dataplane: new NftDataplane({
         config: config.dataplane,
         runtimeDir: config.runtimeDir,

@@ -24,7 +24,8 @@ const program = new Command("proxygw")
   .showHelpAfterError("(a configuration is named with --config FILE; proxygw --help shows what there is)")
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : MISUSED))
   .action(async (options: { config: string }) => {
-    await runDaemon(await loadConfig(options.config, new Registry(registrations)));
+    const registry = new Registry(registrations);
+    await runDaemon(await loadConfig(options.config, registry), registry);
   });
 
 program

@@ -48,8 +48,6 @@ export class NftDataplane implements Dataplane {
   readonly #groups = new Map<string, NftGroup>();
   #needs: Needs | undefined;
   #spec: TableSpec | undefined;
-  /** The text that makes the table without its content. */
-  #table = "";
   #queueRules: QueueRules | undefined;
   #state: "new" | "started" | "closed" = "new";
   /** What start() acquired, to be released last one first. */
@@ -105,15 +103,20 @@ export class NftDataplane implements Dataplane {
     this.#releases.push(() => this.#sysctls.restore());
     this.#needs = needs;
     this.#spec = { table, marks, queue, loopbackGuard: needs.routeLocalnet, forwardGuard: plan.forwarded };
-    this.#table = tableText(this.#spec);
-    await this.#nft.apply(this.#table, `create the table "inet ${table}"`, signal);
+    await this.#nft.apply(this.#wholeTable(), `create the table "inet ${table}"`, signal);
     await applySystem(this.#sysctls, plan);
+  }
+
+  /** The table as it should be by now, with all that is in it. */
+  #wholeTable(): string {
+    const skeleton = this.#spec === undefined ? "" : tableText(this.#spec);
+    return `${skeleton}${this.#content.all().join("\n")}\n`;
   }
 
   /** Makes the table and, where there are any, iptables' rules again: somebody else removed them, such as `nft flush ruleset`. */
   async #remake(): Promise<void> {
     const { table } = this.#options.config;
-    await this.#nft.apply(`${this.#table}${this.#content.all().join("\n")}\n`, `make the table "inet ${table}" again`);
+    await this.#nft.apply(this.#wholeTable(), `make the table "inet ${table}" again`);
     await this.#queueRules?.add();
     this.#options.log.warn("somebody else had removed the table, or something of it; made it again", { table });
   }
@@ -138,9 +141,7 @@ export class NftDataplane implements Dataplane {
     if (plan.forwarded.some((family) => !guarded.includes(family))) {
       // with the guard first, as at the start
       this.#spec = { ...this.#spec, forwardGuard: [...new Set([...guarded, ...plan.forwarded])] };
-      this.#table = tableText(this.#spec);
-      const whole = (): string[] => [this.#table, ...this.#content.all()];
-      await this.#transactor.submit(() => ({ lines: whole(), undo: () => undefined }), "guard what is forwarded");
+      await this.#transactor.submit(() => ({ lines: [this.#wholeTable()], undo: () => undefined }), "guard what is forwarded");
     }
     await applySystem(this.#sysctls, plan);
   }
