@@ -48,6 +48,11 @@ describe("RuntimeDirectory", () => {
     expect(existsSync(there)).toBe(true);
   });
 
+  it.each(["{torn", "null", '{"identity":null}', '{"identity":{"pid":-1}}'])("does not take %s for an owner", async (text) => {
+    writeFileSync(join(base, "daemon.json"), text);
+    await new RuntimeDirectory(base).acquire();
+  });
+
   it("says what is wrong with the path", async () => {
     writeFileSync(join(base, "file"), "");
     await expect(new RuntimeDirectory(join(base, "file")).acquire()).rejects.toMatchObject({ code: "RUNTIME_DIR_UNUSABLE" });

@@ -1,7 +1,7 @@
 import { mkdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "../../pkg/fault/fault.ts";
-import { identityOf, sameIdentity } from "../../pkg/process/process-group.ts";
+import { identityOf, isIdentity, sameIdentity } from "../../pkg/process/process-group.ts";
 import type { CommandIdentity } from "../../pkg/process/process.ts";
 
 /** What the daemon that uses the directory leaves in it. */
@@ -27,7 +27,7 @@ export class RuntimeDirectory {
     try {
       const made = await mkdir(this.#path, { recursive: true, mode: 0o755 });
       const former = await this.#formerOwner();
-      if (former?.identity !== undefined && sameIdentity(former.identity, identityOf(former.identity.pid))) {
+      if (isIdentity(former?.identity) && sameIdentity(former.identity, identityOf(former.identity.pid))) {
         throw new Fault(
           "RUNTIME_DIR_IN_USE",
           `the runtime directory ${this.#path} is in use by another proxygw (pid ${former.identity.pid}); give this one its own with runtime_dir`,
@@ -49,7 +49,7 @@ export class RuntimeDirectory {
   }
 
   /** Of a daemon that lives or died; damaged: none. */
-  async #formerOwner(): Promise<Partial<Owner> | undefined> {
+  async #formerOwner(): Promise<{ readonly identity?: unknown; readonly made?: unknown } | undefined> {
     try {
       const owner = JSON.parse(await readFile(this.#ownerFile, "utf8")) as unknown;
       return typeof owner === "object" && owner !== null ? owner : undefined;

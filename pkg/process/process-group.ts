@@ -67,6 +67,20 @@ export function identityOf(pid: number): CommandIdentity | undefined {
   return { pid, startTicks: status.startTicks, bootId: readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim() };
 }
 
+/** Whether `value`, which was read from a file, is one. */
+export function isIdentity(value: unknown): value is CommandIdentity {
+  if (typeof value !== "object" || value === null) return false;
+  const { pid, startTicks, bootId } = value as Partial<Record<keyof CommandIdentity, unknown>>;
+  // a negative number or 0 would mean process groups to kill(2), and 1 is nobody's command
+  return (
+    Number.isSafeInteger(pid) &&
+    Number(pid) > 1 &&
+    typeof startTicks === "string" &&
+    startTicks !== "" &&
+    typeof bootId === "string"
+  );
+}
+
 export function sameIdentity(a: CommandIdentity, b: CommandIdentity | undefined): boolean {
   return a.pid === b?.pid && a.startTicks === b.startTicks && a.bootId === b.bootId;
 }

@@ -1,6 +1,7 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { hasCode, messageOf } from "../../pkg/fault/fault.ts";
 import type { Log } from "../../pkg/log/log.ts";
+import { isIdentity } from "../../pkg/process/process-group.ts";
 import type { CommandIdentity } from "../../pkg/process/process.ts";
 
 /** What was recorded of a command that was started. */
@@ -51,17 +52,4 @@ export class CommandRecord {
   remove(): void {
     rmSync(this.#path, { force: true });
   }
-}
-
-function isIdentity(value: unknown): value is CommandIdentity {
-  if (typeof value !== "object" || value === null) return false;
-  const { pid, startTicks, bootId } = value as Partial<Record<keyof CommandIdentity, unknown>>;
-  // a negative number or 0 would mean process groups to kill(2), and 1 is nobody's command
-  return (
-    Number.isSafeInteger(pid) &&
-    Number(pid) > 1 &&
-    typeof startTicks === "string" &&
-    startTicks !== "" &&
-    typeof bootId === "string"
-  );
 }
