@@ -229,21 +229,19 @@ export class Target {
 
   /** Never throws: what fails is logged, the failure of the warm itself is what counts. */
   async #undoWarm(started: boolean): Promise<void> {
-    const steps = [
-      () => this.group.deactivate(),
-      ...(started && this.#reasonOfDeath() === undefined ? [() => this.#handler.drain()] : []),
-      () => this.group.cutFlows(),
-    ];
-    for (const step of steps) {
-      await step().catch((error: unknown) => {
+    await this.#path.shut();
+    if (started && this.#reasonOfDeath() === undefined) {
+      await this.#handler.drain().catch((error: unknown) => {
         this.#log.error("could not undo a failed start", { error: messageOf(error) });
       });
     }
+    // once more, should the first time have failed: it costs nothing where it has not
+    await this.#path.leave(this.#closed.signal);
   }
 
   /**
    * Drains, or joins a drain under way. Without `force`, not while a flow is alive.
-   * @throws Fault TARGET_WANTED (see `wants`), TARGET_BUSY (says how many flows), TARGET_CLOSED, or what the handler or
+   * @throws Fault TARGET_WANTED (see `wants`), TARGET_BUSY (says how many flows), FLOWS_UNKNOWN, TARGET_CLOSED, or what the handler or
    *   dataplane failed with
    */
   drain(reason: string, force: boolean): Promise<void> {
