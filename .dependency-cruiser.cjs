@@ -7,7 +7,7 @@ const layer = (name, from, allowed) => ({
 });
 
 /** Packages that know no other package but each other, downwards. */
-const BASE = ["^pkg/(fault|clock|log|value|serial|version|process)/"];
+const BASE = ["^pkg/(fault|clock|log|value|serial|state|version|process)/"];
 const TYPES = "^pkg/config/types\\.ts$";
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -28,7 +28,7 @@ module.exports = {
       to: { dependencyTypes: ["npm-dev"], dependencyTypesNot: ["type-only"], pathNot: "json-schema-to-ts" },
     },
     layer("fault-knows-nothing", "^pkg/fault/", "^pkg/fault/"),
-    layer("base-knows-base", "^pkg/(clock|value|serial|version)/", BASE),
+    layer("base-knows-base", "^pkg/(clock|value|serial|state|version)/", BASE),
     layer("log", "^pkg/log/", [...BASE, TYPES]),
     layer("process", "^pkg/process/", BASE),
     layer("notify", "^pkg/notify/", [...BASE, "^pkg/notify/"]),

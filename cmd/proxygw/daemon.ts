@@ -2,14 +2,17 @@
 import { readFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
 import { systemClock } from "../../pkg/clock/clock.ts";
+import { ConfigError } from "../../pkg/config/config-error.ts";
+import { loadConfig } from "../../pkg/config/load.ts";
 import { needsOf } from "../../pkg/config/needs.ts";
-import type { Config } from "../../pkg/config/types.ts";
+import type { Config, Ending } from "../../pkg/config/types.ts";
 import { NftDataplane } from "../../pkg/dataplane/nft/driver.ts";
 import { Engine } from "../../pkg/engine/engine.ts";
-import { Fault } from "../../pkg/fault/fault.ts";
+import { Fault, messageOf } from "../../pkg/fault/fault.ts";
 import type { Log } from "../../pkg/log/log.ts";
-import { createLogger } from "../../pkg/log/logger.ts";
+import { createLogger, type Logger } from "../../pkg/log/logger.ts";
 import { createNotifier } from "../../pkg/notify/notify.ts";
+import type { ReloadReport } from "../../pkg/plugin/plugin.ts";
 import type { Registry } from "../../pkg/plugin/registry.ts";
 import { systemCommands, systemTools } from "../../pkg/process/runner.ts";
 import { version } from "../../pkg/version/version.ts";
@@ -20,22 +23,31 @@ const REPORT_MS = 5000;
 /** On the scale of log.level. */
 const DEBUG = -4;
 
-/** Resolves after a clean stop. @throws what kept it from starting, or from stopping cleanly */
-export async function runDaemon(config: Config, registry: Registry): Promise<void> {
+/** `file`: what `config` was read from. Resolves after a clean stop. @throws what kept it from starting, or from stopping cleanly */
+export async function runDaemon(file: string, config: Config, registry: Registry): Promise<void> {
   const logger = createLogger(config.log);
   const stop = stopSignal(logger);
-  const onHangUp = (): void => {
-    logger.reopen();
-    logger.info("log reopened");
-  };
-  process.on("SIGHUP", onHangUp);
+  // until there is an engine to reload: a signal without a listener would end the process
+  let onHangUp = (): void => undefined;
+  process.on("SIGHUP", () => {
+    onHangUp();
+  });
   const tools = systemTools();
   const notifier = createNotifier(process.env, logger, { tools });
   const runtimeDirectory = new RuntimeDirectory(config.runtimeDir);
+  let ending: Ending = "stop";
   try {
     const begun = systemClock.now();
     await runtimeDirectory.acquire();
-    const engine = new Engine({
+    const reload = async (): Promise<ReloadReport> => {
+      notifier.reloading();
+      try {
+        return await reloadFrom(file, registry, engine, logger);
+      } finally {
+        notifier.ready(statusLine(engine));
+      }
+    };
+    const engine: Engine = new Engine({
       config,
       needs: needsOf(config, isLocal),
       registry,
@@ -51,7 +63,13 @@ export async function runDaemon(config: Config, registry: Registry): Promise<voi
       log: logger,
       commands: systemCommands(),
       tools,
+      reload,
     });
+    onHangUp = () => {
+      logger.reopen();
+      // the failure is logged where it happens
+      reload().catch(() => undefined);
+    };
     try {
       await engine.start(stop);
     } catch (error) {
@@ -70,17 +88,38 @@ export async function runDaemon(config: Config, registry: Registry): Promise<voi
       notifier.status(statusLine(engine));
       await engine.verify();
       // costs a process for each gate, so only for those who want to see it
-      if (config.log.level <= DEBUG) await engine.reportGates();
+      if (engine.config.log.level <= DEBUG) await engine.reportGates();
     });
-    logger.info("stopping", { reason: stopReason(stop) });
+    ending = engine.config.onShutdown;
+    logger.info("stopping", { reason: stopReason(stop), on_shutdown: ending });
     notifier.stopping();
     await engine.close();
     logger.info("stopped");
   } finally {
-    await runtimeDirectory.release();
-    process.off("SIGHUP", onHangUp);
+    await runtimeDirectory.release(ending);
     await notifier.close();
     await logger.close();
+  }
+}
+
+/**
+ * Reads the file again and brings the engine there. @throws Fault CONFIG_INVALID (the message is the report, of several lines),
+ *   LOG_UNWRITABLE, or of the engine; nothing changed then
+ */
+async function reloadFrom(file: string, registry: Registry, engine: Engine, logger: Logger): Promise<ReloadReport> {
+  const former = engine.config.log;
+  try {
+    const config = await loadConfig(file, registry);
+    logger.configure(config.log);
+    const report = await engine.apply(config, needsOf(config, isLocal)).catch((error: unknown) => {
+      logger.configure(former);
+      throw error;
+    });
+    logger.info("configuration reloaded", { file, ...report });
+    return report;
+  } catch (error) {
+    logger.error("the configuration was not reloaded, and nothing changed", { file, error: messageOf(error) });
+    throw error instanceof ConfigError ? new Fault("CONFIG_INVALID", error.format()) : error;
   }
 }
 

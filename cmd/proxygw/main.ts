@@ -25,7 +25,7 @@ const program = new Command("proxygw")
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : MISUSED))
   .action(async (options: { config: string }) => {
     const registry = new Registry(registrations);
-    await runDaemon(await loadConfig(options.config, registry), registry);
+    await runDaemon(options.config, await loadConfig(options.config, registry), registry);
   });
 
 program

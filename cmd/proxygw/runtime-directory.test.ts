@@ -21,8 +21,8 @@ describe("RuntimeDirectory", () => {
       code: "RUNTIME_DIR_IN_USE",
       message: expect.stringContaining(`pid ${process.pid}`) as string,
     });
-    await first.release();
-    await first.release();
+    await first.release("stop");
+    await first.release("stop");
     expect(existsSync(path)).toBe(false);
     await new RuntimeDirectory(path).acquire();
   });
@@ -34,7 +34,7 @@ describe("RuntimeDirectory", () => {
     writeFileSync(file, readFileSync(file, "utf8").replace(/"startTicks":"\d+"/, '"startTicks":"1"'));
     const next = new RuntimeDirectory(path);
     await next.acquire();
-    await next.release();
+    await next.release("stop");
     expect(existsSync(path)).toBe(false);
   });
 
@@ -44,7 +44,7 @@ describe("RuntimeDirectory", () => {
     writeFileSync(join(there, "daemon.json"), "{torn");
     const directory = new RuntimeDirectory(there);
     await directory.acquire();
-    await directory.release();
+    await directory.release("stop");
     expect(existsSync(there)).toBe(true);
   });
 

@@ -1,5 +1,6 @@
 import { mkdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import type { Ending } from "../../pkg/config/types.ts";
 import { Fault } from "../../pkg/fault/fault.ts";
 import { identityOf, isIdentity, sameIdentity } from "../../pkg/process/process-group.ts";
 import type { CommandIdentity } from "../../pkg/process/process.ts";
@@ -58,11 +59,14 @@ export class RuntimeDirectory {
     }
   }
 
-  /** Takes away what acquire() made, the directory if it is empty. Idempotent. Never throws. */
-  async release(): Promise<void> {
+  /**
+   * Takes away what acquire() made, the directory if it is empty; with "keep" all is left, for the next daemon. Idempotent. Never
+   * throws.
+   */
+  async release(how: Ending): Promise<void> {
     const owner = this.#owner;
     this.#owner = undefined;
-    if (owner === undefined) return;
+    if (owner === undefined || how === "keep") return;
     await rm(this.#ownerFile, { force: true }).catch(() => undefined);
     if (owner.made) await rmdir(this.#path).catch(() => undefined);
   }

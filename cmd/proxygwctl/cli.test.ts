@@ -268,8 +268,8 @@ describe("proxygwctl: usage", () => {
     expect(configs).toEqual(["/etc/proxygw.yaml", "a.yaml", "b.yaml"]);
   });
 
-  it("says what is wrong with the configuration file: exit status 1", async () => {
+  it("says what is wrong with the configuration file: exit status 2", async () => {
     const outcome = await ctl("--config bad.yaml status");
-    expect(outcome).toEqual({ status: 1, stdout: "", stderr: "proxygwctl: bad.yaml: not a configuration\n" });
+    expect(outcome).toEqual({ status: 2, stdout: "", stderr: "bad.yaml: not a configuration\n" });
   });
 });

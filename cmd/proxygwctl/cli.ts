@@ -1,9 +1,10 @@
 import { Command, CommanderError } from "commander";
 import type { Clock } from "../../pkg/clock/clock.ts";
 import { Method } from "../../pkg/ctl/method.ts";
-import { messageOf } from "../../pkg/fault/fault.ts";
+import { Fault, hasCode, messageOf } from "../../pkg/fault/fault.ts";
 import { version } from "../../pkg/version/version.ts";
 import { ask, type Endpoint } from "./client.ts";
+import { reloadLines } from "./reload-lines.ts";
 
 /** What the program needs of its surroundings. */
 export interface Surroundings {
@@ -28,7 +29,7 @@ The daemon's configuration says which socket to use and how to speak on it (plug
 Exit status:
   0    done
   1    not done: the reason is on standard error
-  2    wrong usage
+  2    wrong usage, or a wrong configuration: nothing was changed
   130  interrupted; the daemon goes on with the request
 
 Examples:
@@ -45,8 +46,9 @@ export async function run(args: readonly string[], surroundings: Surroundings): 
     // commander has said what there is to say
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
     if (surroundings.interrupt.aborted) return EXIT_INTERRUPTED;
-    surroundings.stderr(`proxygwctl: ${messageOf(error)}\n`);
-    return EXIT_FAILED;
+    const isConfig = hasCode(error, "CONFIG_INVALID");
+    surroundings.stderr(isConfig ? `${messageOf(error)}\n` : `proxygwctl: ${messageOf(error)}\n`);
+    return isConfig ? EXIT_USAGE : EXIT_FAILED;
   }
 }
 
@@ -79,6 +81,15 @@ function program({ stdout, stderr, clock, interrupt, readConfig }: Surroundings)
     .action(async () => {
       const status = await askFor(Method.statusRequest, {}, STATUS_TIMEOUT_MS);
       stdout(`${JSON.stringify(status ?? {}, null, 2)}\n`);
+    });
+
+  command
+    .command("reload")
+    .description("have the daemon read its configuration again, and print what changed")
+    .action(async () => {
+      const { lines, isWhole } = reloadLines(await askFor(Method.reloadRequest, {}));
+      stdout(`${lines.join("\n")}\n`);
+      if (!isWhole) throw new Fault("RELOAD_INCOMPLETE", "not everything of the new configuration could be brought up");
     });
 
   const steering = [

@@ -23,7 +23,7 @@ const ID = 1;
 
 /**
  * Asks the daemon once, over a connection of its own, and returns the body of the answer.
- * @throws Fault DAEMON_REFUSED (its reason is the message), DAEMON_UNREACHABLE, DAEMON_SILENT, DAEMON_STRANGE,
+ * @throws Fault DAEMON_REFUSED (its reason is the message), CONFIG_INVALID (the message is the report on the file), DAEMON_UNREACHABLE, DAEMON_SILENT, DAEMON_STRANGE,
  * each with a message for people; the signal's reason when it aborts, while the daemon may go on with the request
  */
 export async function ask(endpoint: Endpoint, request: Request, clock: Clock, signal: AbortSignal): Promise<unknown> {
@@ -94,8 +94,11 @@ function bodyOf({ method, body }: Packet, request: number): unknown {
       `the daemon answered method ${request} with method ${method}: are both of the same version?`,
     );
   }
-  const message = typeof body === "object" && body !== null && "msg" in body ? body.msg : undefined;
-  throw new Fault("DAEMON_REFUSED", typeof message === "string" ? message : "the daemon refused, and gave no reason");
+  const { msg: message, code } = (typeof body === "object" && body !== null ? body : {}) as { msg?: unknown; code?: unknown };
+  throw new Fault(
+    code === "CONFIG_INVALID" ? code : "DAEMON_REFUSED",
+    typeof message === "string" ? message : "the daemon refused, and gave no reason",
+  );
 }
 
 function explained(error: unknown, { socket, codec }: Endpoint): unknown {

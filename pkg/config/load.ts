@@ -82,6 +82,7 @@ function resolve(root: LooseConfig, kinds: Kinds, report: Report): Config {
     log: resolveLog(root.log, report),
     dataplane,
     runtimeDir: root.runtime_dir ?? "",
+    onShutdown: root.on_shutdown ?? "stop",
     plugins: kinds.plugins(root.plugins ?? {}),
     targets: [...targets.drafts.values()].flatMap(({ config }) => config ?? []),
     frontends,

@@ -322,6 +322,13 @@ export const configSchema = {
       default: "/run/proxygw",
       examples: ["/run/proxygw"],
     },
+    on_shutdown: {
+      enum: ["stop", "keep"],
+      description:
+        "At the daemon's end: `stop` stops the services and puts everything back; `keep` leaves services, table and settings as they are, and the next start takes them over. Default stop.",
+      default: "stop",
+      examples: ["keep"],
+    },
     targets: {
       type: "array",
       title: "list of targets",

@@ -11,11 +11,15 @@ export interface Config {
   readonly dataplane: DataplaneConfig;
   /** Directory for what must outlive the process: command output, saved sysctls. Made when missing. */
   readonly runtimeDir: string;
+  readonly onShutdown: Ending;
   /** Per-plugin configuration by namespace, checked against the plugin's schema; no entry: none was given. */
   readonly plugins: ReadonlyMap<string, unknown>;
   readonly targets: readonly TargetConfig[];
   readonly frontends: readonly FrontendConfig[];
 }
+
+/** At the daemon's end: services stopped and nothing left behind, or all left for the next start to take over. */
+export type Ending = "stop" | "keep";
 
 export interface LogConfig {
   /** `stdout`, `stderr`, or the path of a file. */

@@ -22,6 +22,8 @@ export const Method = {
   stopFrontendResponse: 19,
   closeFrontendRequest: 20,
   closeFrontendResponse: 21,
+  reloadRequest: 22,
+  reloadResponse: 23,
   frontendShouldWarmNotification: 32768,
 } as const;
 

@@ -19,6 +19,8 @@ export interface DataplaneHarness {
 }
 
 export interface HarnessOptions {
+  /** false: commit() is the test's. */
+  readonly committed?: boolean;
   readonly wildcardOverlap: "refuse" | "specific-wins";
 }
 
@@ -68,7 +70,7 @@ export function dataplaneContract(name: string, open: (options: HarnessOptions) 
     });
 
     it("takes flows exactly while the mapping is enabled and its group active", async () => {
-      const group = await dataplane.createGroup(groupSpec("a"));
+      const group = dataplane.createGroup(groupSpec("a"));
       const mapping = group.createMapping(mappingSpec("front"));
       expect(await harness.send("tcp", LISTEN)).toBeUndefined();
       await mapping.enable();
@@ -85,10 +87,10 @@ export function dataplaneContract(name: string, open: (options: HarnessOptions) 
     });
 
     it("takes UDP and IPv6", async () => {
-      const udp = await dataplane.createGroup(groupSpec("udp", "udp"));
+      const udp = dataplane.createGroup(groupSpec("udp", "udp"));
       await udp.createMapping(mappingSpec("udp", LISTEN, ENDPOINT, "udp")).enable();
       await udp.activate();
-      const six = await dataplane.createGroup(groupSpec("six", "tcp", ENDPOINT6));
+      const six = dataplane.createGroup(groupSpec("six", "tcp", ENDPOINT6));
       await six.createMapping(mappingSpec("six", LISTEN6, ENDPOINT6)).enable();
       await six.activate();
       expect(await harness.send("udp", LISTEN)).toBe("127.0.0.2:8080");
@@ -97,7 +99,7 @@ export function dataplaneContract(name: string, open: (options: HarnessOptions) 
     });
 
     it("takes a wildcard on every address of the machine, of its family only", async () => {
-      const group = await dataplane.createGroup(groupSpec("a"));
+      const group = dataplane.createGroup(groupSpec("a"));
       await group.createMapping(mappingSpec("front", WILDCARD)).enable();
       await group.activate();
       expect(await harness.send("tcp", LISTEN)).toBe("127.0.0.2:8080");
@@ -106,10 +108,7 @@ export function dataplaneContract(name: string, open: (options: HarnessOptions) 
     });
 
     it("keeps groups apart, and serves several mappings of one", async () => {
-      const [a, b] = await Promise.all([
-        dataplane.createGroup(groupSpec("a")),
-        dataplane.createGroup(groupSpec("b", "tcp", OTHER)),
-      ]);
+      const [a, b] = [dataplane.createGroup(groupSpec("a")), dataplane.createGroup(groupSpec("b", "tcp", OTHER))];
       const mappings = [
         a.createMapping(mappingSpec("a1")),
         a.createMapping(mappingSpec("a2", parseAddrPort("127.0.0.10:81"))),
@@ -125,8 +124,7 @@ export function dataplaneContract(name: string, open: (options: HarnessOptions) 
     });
 
     it("refuses names and listen addresses that are taken, and frees them at close", async () => {
-      const group = await dataplane.createGroup(groupSpec("a"));
-      await expect(dataplane.createGroup(groupSpec("a"))).rejects.toMatchObject({ code: "GROUP_EXISTS" });
+      const group = dataplane.createGroup(groupSpec("a"));
       const mapping = group.createMapping(mappingSpec("front"));
       const refused = (spec: MappingSpec, code: string): void => {
         expect(() => group.createMapping(spec)).toThrow(expect.objectContaining({ code }) as Error);
@@ -140,15 +138,15 @@ export function dataplaneContract(name: string, open: (options: HarnessOptions) 
       group.createMapping(mappingSpec("other"));
       await group.close();
       await group.close();
-      const again = await dataplane.createGroup(groupSpec("a"));
+      const again = dataplane.createGroup(groupSpec("a"));
       again.createMapping(mappingSpec("front"));
     });
 
     it("may let a specific address win over a wildcard", async () => {
       await harness.close();
       harness = await open({ wildcardOverlap: "specific-wins" });
-      const a = await harness.dataplane.createGroup(groupSpec("a"));
-      const b = await harness.dataplane.createGroup(groupSpec("b", "tcp", OTHER));
+      const a = harness.dataplane.createGroup(groupSpec("a"));
+      const b = harness.dataplane.createGroup(groupSpec("b", "tcp", OTHER));
       await a.createMapping(mappingSpec("wild", WILDCARD)).enable();
       await b.createMapping(mappingSpec("specific", LISTEN, OTHER)).enable();
       await Promise.all([a.activate(), b.activate()]);
@@ -157,7 +155,7 @@ export function dataplaneContract(name: string, open: (options: HarnessOptions) 
     });
 
     it("knows the time of the last packet, in either state of the group", async () => {
-      const group = await dataplane.createGroup(groupSpec("a"));
+      const group = dataplane.createGroup(groupSpec("a"));
       await group.createMapping(mappingSpec("front")).enable();
       await group.activate();
       expect(await group.quietFor()).toBeUndefined();
@@ -173,7 +171,7 @@ export function dataplaneContract(name: string, open: (options: HarnessOptions) 
     });
 
     it("counts the flows that are alive, and cuts them", async () => {
-      const group = await dataplane.createGroup(groupSpec("a", "udp"));
+      const group = dataplane.createGroup(groupSpec("a", "udp"));
       const spec = { ...mappingSpec("front", LISTEN, ENDPOINT, "udp"), flowTimeoutMs: 2000 };
       await group.createMapping(spec).enable();
       await group.activate();
@@ -194,7 +192,7 @@ export function dataplaneContract(name: string, open: (options: HarnessOptions) 
 
     it("holds new flows of a cold group until it is activated, and tells of each once", async () => {
       const sources: string[] = [];
-      const group = await dataplane.createGroup(groupSpec("a"));
+      const group = dataplane.createGroup(groupSpec("a"));
       const held = {
         ...mappingSpec("front"),
         whenCold: "hold" as const,
@@ -222,9 +220,9 @@ export function dataplaneContract(name: string, open: (options: HarnessOptions) 
     });
 
     it("holds UDP and IPv6", async () => {
-      const udp = await dataplane.createGroup(groupSpec("udp", "udp"));
+      const udp = dataplane.createGroup(groupSpec("udp", "udp"));
       await udp.createMapping({ ...mappingSpec("udp", LISTEN, ENDPOINT, "udp"), whenCold: "hold" }).enable();
-      const six = await dataplane.createGroup(groupSpec("six", "tcp", ENDPOINT6));
+      const six = dataplane.createGroup(groupSpec("six", "tcp", ENDPOINT6));
       await six.createMapping({ ...mappingSpec("six", LISTEN6, ENDPOINT6), whenCold: "hold" }).enable();
       const answers = [harness.send("udp", LISTEN), harness.send("tcp", LISTEN6)];
       await harness.wait(100);
@@ -234,7 +232,7 @@ export function dataplaneContract(name: string, open: (options: HarnessOptions) 
     });
 
     it("refuses what is held when told to, when it was held too long, and where its kind says so", async () => {
-      const group = await dataplane.createGroup(groupSpec("a"));
+      const group = dataplane.createGroup(groupSpec("a"));
       await group.createMapping({ ...mappingSpec("front"), whenCold: "hold", hold: { timeoutMs: 300, maxFlows: 10 } }).enable();
       await group.createMapping({ ...mappingSpec("refusing", ELSEWHERE), whenCold: "refuse" }).enable();
       const told = harness.send("tcp", LISTEN);
@@ -250,7 +248,7 @@ export function dataplaneContract(name: string, open: (options: HarnessOptions) 
     });
 
     it("turns away by source address, and counts it", async () => {
-      const group = await dataplane.createGroup(groupSpec("a"));
+      const group = dataplane.createGroup(groupSpec("a"));
       const gates = {
         allow: [parseCidr("127.0.0.0/28")],
         deny: [parseCidr("127.0.0.4/32")],
@@ -269,7 +267,7 @@ export function dataplaneContract(name: string, open: (options: HarnessOptions) 
     });
 
     it("serves those to be ignored while the group is active, without counting them as use", async () => {
-      const group = await dataplane.createGroup(groupSpec("a"));
+      const group = dataplane.createGroup(groupSpec("a"));
       const gates = { allow: [], deny: [], ignore: [parseCidr("127.0.0.5")] };
       await group.createMapping({ ...mappingSpec("front"), whenCold: "hold", gates }).enable();
       await group.activate();
@@ -281,7 +279,7 @@ export function dataplaneContract(name: string, open: (options: HarnessOptions) 
     });
 
     it("is idempotent where it says so", async () => {
-      const group = await dataplane.createGroup(groupSpec("a"));
+      const group = dataplane.createGroup(groupSpec("a"));
       const mapping = group.createMapping(mappingSpec("front"));
       await Promise.all([mapping.enable(), mapping.enable(), group.activate(), group.activate()]);
       expect(await harness.send("tcp", LISTEN)).toBe("127.0.0.2:8080");
@@ -290,7 +288,7 @@ export function dataplaneContract(name: string, open: (options: HarnessOptions) 
     });
 
     it("survives changes in any order at once", async () => {
-      const group = await dataplane.createGroup(groupSpec("a"));
+      const group = dataplane.createGroup(groupSpec("a"));
       const mapping = group.createMapping(mappingSpec("front"));
       await Promise.all([
         mapping.enable(),
@@ -304,7 +302,7 @@ export function dataplaneContract(name: string, open: (options: HarnessOptions) 
     });
 
     it("refuses work after close", async () => {
-      const group = await dataplane.createGroup(groupSpec("a"));
+      const group = dataplane.createGroup(groupSpec("a"));
       const mapping = group.createMapping(mappingSpec("front"));
       await group.close();
       const closed = (error: unknown): boolean => hasCode(error, "DATAPLANE_CLOSED");
@@ -316,7 +314,65 @@ export function dataplaneContract(name: string, open: (options: HarnessOptions) 
       );
       await dataplane.close();
       await dataplane.close();
-      await expect(dataplane.createGroup(groupSpec("b"))).rejects.toSatisfy(closed);
+      expect(() => dataplane.createGroup(groupSpec("b"))).toThrow(expect.objectContaining({ code: "DATAPLANE_CLOSED" }) as Error);
+    });
+
+    it("brings into force with commit() what was asked for before", async () => {
+      await harness.close();
+      harness = await open({ wildcardOverlap: "refuse", committed: false });
+      const group = harness.dataplane.createGroup(groupSpec("a"));
+      const done: string[] = [];
+      const asked = [group.createMapping(mappingSpec("front")).enable(), group.activate()].map((each) =>
+        each.then(() => done.push("done")),
+      );
+      await harness.wait(50);
+      expect(done).toEqual([]);
+      expect(await harness.send("tcp", LISTEN)).toBeUndefined();
+      await harness.dataplane.commit();
+      await Promise.all(asked);
+      expect(await harness.send("tcp", LISTEN)).toBe("127.0.0.2:8080");
+    });
+
+    it("fails what was asked for when it is closed before commit()", async () => {
+      await harness.close();
+      harness = await open({ wildcardOverlap: "refuse", committed: false });
+      const asked = harness.dataplane.createGroup(groupSpec("a")).activate();
+      const refused = expect(asked).rejects.toMatchObject({ code: "DATAPLANE_CLOSED" });
+      await harness.dataplane.close();
+      await refused;
+    });
+
+    it("gives what is held to the mapping that takes over the address in the same turn", async () => {
+      const sources: string[] = [];
+      const onHeld = ({ source }: HeldFlow): unknown => sources.push(source.address);
+      const [a, b] = [dataplane.createGroup(groupSpec("a")), dataplane.createGroup(groupSpec("b", "tcp", OTHER))];
+      const former = a.createMapping({ ...mappingSpec("front"), whenCold: "hold" });
+      await former.enable();
+      const answers = [harness.send("tcp", LISTEN, "127.0.0.21"), harness.send("tcp", LISTEN, "127.0.0.22")];
+      await harness.wait(100);
+      expect(a.held).toBe(2);
+      const closed = former.close();
+      const next = b.createMapping({ ...mappingSpec("front", LISTEN, OTHER), whenCold: "hold", onHeld });
+      await Promise.all([closed, next.enable()]);
+      expect([a.held, b.held, sources]).toEqual([0, 2, ["127.0.0.21", "127.0.0.22"]]);
+      await b.activate();
+      expect(await Promise.all(answers)).toEqual(["127.0.0.3:8080", "127.0.0.3:8080"]);
+      await a.close();
+      expect(await harness.send("tcp", LISTEN)).toBe("127.0.0.3:8080");
+    });
+
+    it("exchanges the addresses of two mappings", async () => {
+      const [a, b] = [dataplane.createGroup(groupSpec("a")), dataplane.createGroup(groupSpec("b", "tcp", OTHER))];
+      const [one, two] = [a.createMapping(mappingSpec("one")), b.createMapping(mappingSpec("two", ELSEWHERE, OTHER))];
+      await Promise.all([one.enable(), two.enable(), a.activate(), b.activate()]);
+      const closed = [one.close(), two.close()];
+      const opened = [
+        a.createMapping(mappingSpec("one", ELSEWHERE)).enable(),
+        b.createMapping(mappingSpec("two", LISTEN, OTHER)).enable(),
+      ];
+      await Promise.all([...closed, ...opened]);
+      expect(await harness.send("tcp", LISTEN)).toBe("127.0.0.3:8080");
+      expect(await harness.send("tcp", ELSEWHERE)).toBe("127.0.0.2:8080");
     });
   });
 }

@@ -6,26 +6,41 @@
  * as told, and answers questions about flows.
  *
  * Every method that changes something is one atomic transaction: it took effect whole, or it threw and nothing changed.
- * After close(), methods throw Fault DATAPLANE_CLOSED; close() itself is idempotent.
+ * After close(), methods throw Fault DATAPLANE_CLOSED; close() itself is idempotent. What is asked for in one turn of the
+ * event loop is one transaction; when that fails, each change is tried by itself.
  */
-import type { EndpointConfig, GatesConfig, HoldConfig, Masquerade, Route, WhenCold } from "../config/types.ts";
+import type { EndpointConfig, Ending, GatesConfig, HoldConfig, Masquerade, Route, WhenCold } from "../config/types.ts";
 import type { AddrPort } from "../value/addr-port.ts";
 import type { Protocol } from "../value/protocol.ts";
 
 export interface Dataplane {
   /**
-   * Probes what is needed, takes the table (replacing one that a dead daemon left, in the same transaction) and
-   * prepares the system for `needs`.
+   * Probes what is needed, makes sure that nobody else has the table, and opens the queue. Nothing of the packet path is
+   * changed yet: what is created from now on comes into force with commit().
    * @throws Fault PLATFORM_UNSUPPORTED, PRIVILEGE_MISSING, TOOL_MISSING, NFT_TOO_OLD, KERNEL_UNSUPPORTED, TABLE_IN_USE,
-   *   SYSCTL_NEEDED, SYSCTL_FAILED, HOLD_UNSUPPORTED, QUEUE_BUSY, NFT_FAILED; nothing is left behind then
+   *   SYSCTL_NEEDED, HOLD_UNSUPPORTED, QUEUE_BUSY; nothing is left behind then
    */
   start(needs: Needs, signal?: AbortSignal): Promise<void>;
-  /** A group without mappings, inactive. @throws Fault GROUP_EXISTS */
-  createGroup(spec: GroupSpec): Promise<Group>;
+  /**
+   * Brings the table into force with all that it is to hold by now, in one transaction that also replaces what a dead
+   * daemon left, and sets what the system needs. Changes asked for before take effect with it: their promises wait.
+   * Called once. @throws Fault SYSCTL_FAILED, IPTABLES_FAILED, NFT_…, CONNTRACK_FAILED; to be closed then
+   */
+  commit(): Promise<void>;
+  /**
+   * Prepares for further needs; those of before stay. @throws Fault SYSCTL_NEEDED, HOLD_UNSUPPORTED, QUEUE_BUSY (nothing
+   * changed then), SYSCTL_FAILED, NFT_…
+   */
+  adapt(needs: Needs): Promise<void>;
+  /** A group without mappings, inactive. Its name is for messages. @throws Fault DATAPLANE_CLOSED */
+  createGroup(spec: GroupSpec): Group;
   /** Puts right what others removed. To be called now and then; costs one small process. */
   verify(): Promise<void>;
-  /** Removes the table and puts back what start() changed. */
-  close(): Promise<void>;
+  /**
+   * Removes the table and puts back what was changed. With "keep" all that is left for the next daemon, only the queue is
+   * closed: packets for groups that are not active are dropped until then. Before commit() there is nothing to remove.
+   */
+  close(how?: Ending): Promise<void>;
 }
 
 /** Properties of a configuration that the system must be prepared for. */
@@ -40,7 +55,7 @@ export interface Needs {
 }
 
 export interface GroupSpec {
-  /** Unique; the target's name. */
+  /** The target's. */
   readonly name: string;
   readonly endpoints: readonly EndpointConfig[];
 }
@@ -64,7 +79,7 @@ export interface Group {
   flows(): Promise<FlowSummary>;
   /** A mapping, disabled. @throws Fault MAPPING_EXISTS (name), MAPPING_OVERLAPS (listen address taken by another mapping) */
   createMapping(spec: MappingSpec): Mapping;
-  /** Deactivates, closes the group's mappings, forgets the endpoints. Idempotent. */
+  /** Deactivates, closes the group's mappings, forgets the endpoints, all at once. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -115,6 +130,9 @@ export interface Mapping {
   /** Flows held now. */
   readonly held: number;
   counters(): Promise<MappingCounters>;
-  /** Disables and frees the listen addresses. Idempotent. */
+  /**
+   * Disables. The name and the listen addresses are free as soon as this is called: when another mapping takes one in the same
+   * turn, there is no moment between the two, and what is held goes over to it. Idempotent.
+   */
   close(): Promise<void>;
 }

@@ -1,4 +1,5 @@
 import type { Clock } from "../clock/clock.ts";
+import type { Ending, Route } from "../config/types.ts";
 import { Fault } from "../fault/fault.ts";
 import { type AddrPort, formatAddrPort, isWildcard, parseAddrPort, sameAddrPort } from "../value/addr-port.ts";
 import { parseCidr } from "../value/cidr.ts";
@@ -21,8 +22,8 @@ interface FakeFlow {
 
 /** A client's first packet, on its way. */
 interface FakePacket {
-  readonly mapping: FakeMapping;
-  readonly endpoint: AddrPort;
+  mapping: FakeMapping;
+  endpoint: AddrPort;
   readonly ignored: boolean;
   readonly answer: (outcome: string | undefined) => void;
 }
@@ -37,7 +38,7 @@ const FIRST_CLIENT_PORT = 20_000;
 export class FakeDataplane implements Dataplane {
   readonly clock: Clock;
   readonly claims: MappingClaims;
-  readonly groups = new Map<string, FakeGroup>();
+  readonly groups = new Set<FakeGroup>();
   /** Alive or not; flows() tells. */
   flows: FakeFlow[] = [];
   /** When set, the next change fails with it. */
@@ -47,6 +48,9 @@ export class FakeDataplane implements Dataplane {
   readonly log: Log;
   readonly packets = new Map<number, FakePacket>();
   readonly room = new HoldRoom();
+  /** How it was closed. */
+  ended: Ending | undefined;
+  readonly #committed = deferred();
   #state: "new" | "started" | "closed" = "new";
   #lastId = 0;
 
@@ -58,16 +62,24 @@ export class FakeDataplane implements Dataplane {
 
   async start(needs: Needs): Promise<void> {
     this.needs = needs;
-    await this.change();
+    await this.#fail();
     this.#state = "started";
   }
 
-  async createGroup(spec: GroupSpec): Promise<Group> {
-    if (this.#state !== "started") throw new Fault("DATAPLANE_CLOSED", "the dataplane is not running");
-    if (this.groups.has(spec.name)) throw new Fault("GROUP_EXISTS", `there is a group "${spec.name}" already`);
-    const group = new FakeGroup(this, spec);
-    this.groups.set(spec.name, group);
+  async commit(): Promise<void> {
+    await this.#fail();
+    this.#committed.resolve();
+  }
+
+  async adapt(needs: Needs): Promise<void> {
     await this.change();
+    this.needs = needs;
+  }
+
+  createGroup(spec: GroupSpec): Group {
+    if (this.#state !== "started") throw new Fault("DATAPLANE_CLOSED", "the dataplane is not running");
+    const group = new FakeGroup(this, spec);
+    this.groups.add(group);
     return group;
   }
 
@@ -75,13 +87,20 @@ export class FakeDataplane implements Dataplane {
     await this.change();
   }
 
-  close(): Promise<void> {
+  close(how: Ending = "stop"): Promise<void> {
     this.#state = "closed";
+    this.ended = how;
+    this.#committed.reject(new Fault("DATAPLANE_CLOSED", "the dataplane is closed"));
     return Promise.resolve();
   }
 
   /** What every change begins with: it takes a moment, and fails when a test wants it to. */
   async change(): Promise<void> {
+    await this.#committed.promise;
+    await this.#fail();
+  }
+
+  async #fail(): Promise<void> {
     await Promise.resolve();
     const failure = this.nextFailure;
     this.nextFailure = undefined;
@@ -105,17 +124,8 @@ export class FakeDataplane implements Dataplane {
   }
 
   #arrive(protocol: Protocol, to: AddrPort, from: string, answer: (outcome: string | undefined) => void): void {
-    const routes = [...this.groups.values()].flatMap((group) =>
-      group
-        .enabled()
-        .flatMap((mapping) =>
-          mapping.spec.protocol === protocol ? mapping.spec.routes.map((route) => ({ group, mapping, route })) : [],
-        ),
-    );
-    const taken =
-      routes.find(({ route }) => sameAddrPort(route.listen, to)) ??
-      routes.find(({ route }) => isWildcard(route.listen) && route.listen.family === to.family && route.listen.port === to.port);
-    if (taken === undefined) {
+    const taken = this.#find(protocol, to);
+    if (taken === undefined || !taken.mapping.enabled) {
       answer(undefined);
       return;
     }
@@ -128,16 +138,45 @@ export class FakeDataplane implements Dataplane {
       answer(undefined);
     } else if (group.active) this.#reach(packet);
     else if (mapping.spec.whenCold === "pass") answer(undefined);
-    else this.#queue(packet, protocol, from);
+    else this.#queue(packet, protocol, from, to);
   }
 
-  #queue(packet: FakePacket, protocol: Protocol, from: string): void {
+  #find(protocol: Protocol, to: AddrPort): { group: FakeGroup; mapping: FakeMapping; route: Route } | undefined {
+    const routes = [...this.groups].flatMap((group) =>
+      group
+        .taking()
+        .flatMap((mapping) =>
+          mapping.spec.protocol === protocol ? mapping.spec.routes.map((route) => ({ group, mapping, route })) : [],
+        ),
+    );
+    return (
+      routes.find(({ route }) => sameAddrPort(route.listen, to)) ??
+      routes.find(({ route }) => isWildcard(route.listen) && route.listen.family === to.family && route.listen.port === to.port)
+    );
+  }
+
+  /** What `from` holds goes to the mapping that has its listen address now; if there is none, on its way. */
+  handOver(from: FakeMapping): void {
+    for (const held of from.hold.handOver()) {
+      const packet = this.packets.get(held.id);
+      const taken = this.#find(held.protocol, held.destination);
+      if (packet === undefined || taken === undefined) {
+        this.settle(held.id, true);
+        continue;
+      }
+      packet.mapping = taken.mapping;
+      packet.endpoint = taken.route.endpoint;
+      taken.mapping.hold.packet(held);
+    }
+  }
+
+  #queue(packet: FakePacket, protocol: Protocol, from: string, destination: AddrPort): void {
     const id = ++this.#lastId;
     this.packets.set(id, packet);
     const source = parseAddrPort(
       from.includes(":") ? `[${from}]:${FIRST_CLIENT_PORT + id}` : `${from}:${FIRST_CLIENT_PORT + id}`,
     );
-    packet.mapping.hold.packet({ id, flowKey: String(id), protocol, source, bytes: 60 });
+    packet.mapping.hold.packet({ id, flowKey: String(id), protocol, source, destination, bytes: 60 });
   }
 
   /** The verdict on a queued packet. */
@@ -176,6 +215,16 @@ export class FakeDataplane implements Dataplane {
   }
 }
 
+function deferred(): { promise: Promise<void>; resolve: () => void; reject: (error: Fault) => void } {
+  let settle = { resolve: (): void => undefined, reject: (_: Fault): void => undefined };
+  const promise = new Promise<void>((resolve, reject) => {
+    settle = { resolve, reject };
+  });
+  // nobody may wait for it
+  promise.catch(() => undefined);
+  return { promise, ...settle };
+}
+
 function inside(ranges: readonly Range[], address: string): boolean {
   const { first } = parseCidr(address);
   return ranges.some((range) => range.first <= first && first <= range.last);
@@ -194,8 +243,8 @@ class FakeGroup implements Group {
     this.name = spec.name;
   }
 
-  enabled(): FakeMapping[] {
-    return [...this.#mappings].filter(({ enabled }) => enabled);
+  taking(): FakeMapping[] {
+    return [...this.#mappings].filter(({ hold }) => hold.taking);
   }
 
   async activate(): Promise<void> {
@@ -243,10 +292,7 @@ class FakeGroup implements Group {
   createMapping(spec: MappingSpec): Mapping {
     this.#refuseClosed();
     this.#dataplane.claims.claim(spec);
-    const mapping = new FakeMapping(this.#dataplane, this, spec, () => {
-      this.#mappings.delete(mapping);
-      this.#dataplane.claims.release(spec);
-    });
+    const mapping = new FakeMapping(this.#dataplane, this, spec, () => this.#mappings.delete(mapping));
     if (this.active) mapping.hold.open();
     this.#mappings.add(mapping);
     return mapping;
@@ -255,10 +301,9 @@ class FakeGroup implements Group {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    await this.#dataplane.change();
+    await Promise.all([...this.#mappings].map((mapping) => mapping.close()));
     this.active = false;
-    for (const mapping of [...this.#mappings]) await mapping.close();
-    this.#dataplane.groups.delete(this.name);
+    this.#dataplane.groups.delete(this);
   }
 
   async #change(): Promise<void> {
@@ -280,7 +325,7 @@ class FakeMapping implements Mapping {
   enabled = false;
   readonly #dataplane: FakeDataplane;
   readonly #forget: () => void;
-  #closed = false;
+  #closing: Promise<void> | undefined;
 
   constructor(dataplane: FakeDataplane, group: FakeGroup, spec: MappingSpec, forget: () => void) {
     this.#dataplane = dataplane;
@@ -305,27 +350,37 @@ class FakeMapping implements Mapping {
   }
 
   async enable(): Promise<void> {
-    await this.#change();
-    this.enabled = true;
+    this.hold.taking = true;
+    try {
+      await this.#change();
+    } catch (error) {
+      this.hold.taking = this.enabled;
+      throw error;
+    }
+    this.hold.taking = this.enabled = true;
   }
 
   async disable(): Promise<void> {
     await this.#change();
-    this.enabled = false;
-    this.hold.letGo();
+    this.hold.taking = this.enabled = false;
+    this.#dataplane.handOver(this);
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#dataplane.claims.release(this.spec);
     await this.#dataplane.change();
-    this.enabled = false;
-    this.hold.letGo();
+    this.hold.taking = this.enabled = false;
+    this.#dataplane.handOver(this);
     this.#forget();
   }
 
   async #change(): Promise<void> {
-    if (this.#closed) throw new Fault("DATAPLANE_CLOSED", `the mapping "${this.name}" is closed`);
+    if (this.#closing !== undefined) throw new Fault("DATAPLANE_CLOSED", `the mapping "${this.name}" is closed`);
     await this.#dataplane.change();
   }
 }

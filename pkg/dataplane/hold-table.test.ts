@@ -15,7 +15,7 @@ function setUp(maxFlows = 1024, room = new HoldRoom()) {
   const table = new HoldTable({ timeoutMs: 30_000, maxFlows }, clock, sink, room, (flows) => timedOut.push(flows));
   const source = { family: "ipv4", address: "192.0.2.1", port: 5000 } as const;
   const add = (id: number, flowKey: string, protocol: Protocol = "tcp", bytes = 60) =>
-    table.add({ id, flowKey, protocol, source, bytes });
+    table.add({ id, flowKey, protocol, source, destination: source, bytes });
   return { clock, table, verdicts, timedOut, add };
 }
 

@@ -19,6 +19,8 @@ export interface HeldPacket {
   readonly flowKey: string;
   readonly protocol: Protocol;
   readonly source: AddrPort;
+  /** As the client sent it. */
+  readonly destination: AddrPort;
   /** Its length. */
   readonly bytes: number;
 }
@@ -31,6 +33,7 @@ export interface Verdicts {
 }
 
 interface HeldFlow {
+  readonly first: HeldPacket;
   readonly ids: number[];
   readonly since: number;
   /** Of the room that all share. */
@@ -77,7 +80,7 @@ export class HoldTable {
       this.#verdicts.drop([packet.id]);
       return "overflow";
     }
-    this.#flows.set(packet.flowKey, { ids: [packet.id], since: this.#clock.now(), taken });
+    this.#flows.set(packet.flowKey, { first: packet, ids: [packet.id], since: this.#clock.now(), taken });
     if (this.#flows.size === 1) this.#expireLater();
     return "first";
   }
@@ -113,6 +116,13 @@ export class HoldTable {
   /** Lets everything go, flow by flow, each flow's packets in order. */
   accept(): void {
     this.#verdicts.accept(this.#takeOut());
+  }
+
+  /** All that was held, in the order of accept(), for another table to hold. */
+  handOver(): HeldPacket[] {
+    const packets = [...this.#flows.values()].flatMap(({ first, ids }) => ids.map((id) => ({ ...first, id })));
+    this.#takeOut();
+    return packets;
   }
 
   refuse(): void {

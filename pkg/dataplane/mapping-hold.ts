@@ -42,8 +42,9 @@ export class MappingHold {
     this.#open = false;
   }
 
-  letGo(): void {
-    this.#table.accept();
+  /** What is held, which from now on is somebody else's to hold or to let go. */
+  handOver(): HeldPacket[] {
+    return this.#table.handOver();
   }
 
   refuse(): void {

@@ -113,6 +113,7 @@ describe("Engine", () => {
         wildcardOverlap: "refuse",
       },
       runtimeDir,
+      onShutdown: "stop",
       plugins: new Map([["test", { key: "value" }]]),
       targets: [TARGET],
       frontends: [FRONTEND],
@@ -122,8 +123,9 @@ describe("Engine", () => {
     const tools = { run: () => Promise.reject(new Error("no tools here")) };
     const commands = { start: () => Promise.reject(new Error("no commands here")), adopt: () => undefined };
     const registry = new Registry([{ source: "test", namespace: "test", plugin }]);
-    const engine = new Engine({ config, needs: NO_NEEDS, registry, dataplane, clock, log, commands, tools });
-    return { engine, events, dataplane, clock, log };
+    const reload = () => Promise.reject(new Error("no file here"));
+    const engine = new Engine({ config, needs: NO_NEEDS, registry, dataplane, clock, log, commands, tools, reload });
+    return { engine, config, events, dataplane, clock, log };
   }
 
   it("makes targets before frontends, and closes in reverse order", async () => {
@@ -217,10 +219,10 @@ describe("Engine", () => {
     const { engine, events, dataplane } = setUp({}, { onLoad: new Error("socket in use") });
     await expect(engine.start(new AbortController().signal)).rejects.toThrow("socket in use");
     expect(events).toEqual(['loaded test {"key":"value"}']);
-    await expect(dataplane.createGroup({ name: "x", endpoints: [] })).rejects.toMatchObject({ code: "DATAPLANE_CLOSED" });
+    expect(() => dataplane.createGroup({ name: "x", endpoints: [] })).toThrow("the dataplane is not running");
     const overlapping = setUp({ frontends: [FRONTEND, { ...FRONTEND, name: "second" }] });
     await expect(overlapping.engine.start(new AbortController().signal)).rejects.toMatchObject({ code: "MAPPING_OVERLAPS" });
-    expect(overlapping.events.slice(-3)).toEqual(["frontend closed", "target closed", "unloaded"]);
+    expect(overlapping.events.slice(-4)).toEqual(["target closed", "frontend closed", "frontend closed", "unloaded"]);
   });
 
   it("stops starting when asked to", async () => {
@@ -236,6 +238,8 @@ describe("Engine", () => {
     const names = ["plain-name", "..", "a/b", "Ünïcode name", "x".repeat(300)];
     const { engine } = setUp({ targets: names.map((name) => ({ ...TARGET, name })), frontends: [] });
     await engine.start(new AbortController().signal);
+    expect(await readdir(runtimeDir)).toEqual([]);
+    await Promise.all(names.map((name) => engine.warmTarget(name, "asked to")));
     const made = await readdir(join(runtimeDir, "targets"));
     expect(made).toHaveLength(names.length);
     expect(made).toContain("plain-name");

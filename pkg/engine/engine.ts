@@ -4,43 +4,43 @@
  * Owns the order of life and death: dataplane, plugins, targets, frontends; and back. Must not know any kind, nor how
  * packets are moved.
  */
-import { createHash } from "node:crypto";
-import { mkdir, rmdir } from "node:fs/promises";
-import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../clock/clock.ts";
-import type { Config, FrontendConfig, TargetConfig } from "../config/types.ts";
-import type { Dataplane, Needs } from "../dataplane/dataplane.ts";
+import type { Config, Ending } from "../config/types.ts";
+import type { Needs } from "../dataplane/dataplane.ts";
 import { collected, Fault, messageOf } from "../fault/fault.ts";
-import { Frontend } from "../frontend/frontend.ts";
 import type { Log } from "../log/log.ts";
-import type { EngineApi, Status } from "../plugin/plugin.ts";
-import type { Registry } from "../plugin/registry.ts";
-import type { CommandRunner, ToolRunner } from "../process/process.ts";
-import { untilReady } from "../readiness/readiness.ts";
-import { Target } from "../target/target.ts";
+import type { EngineApi, ReloadReport, Status } from "../plugin/plugin.ts";
+import { Serial } from "../serial/serial.ts";
+import type { Target } from "../target/target.ts";
+import { applyReload, planReload } from "./reload.ts";
+import { needsRestart } from "./difference.ts";
+import { type ResourceOptions, Resources } from "./resources.ts";
 import { frontendStatus, targetStatus } from "./status.ts";
+import { formerDirectories, type FormerTarget, removeTargetsDirectory } from "./target-directory.ts";
 
-export interface EngineOptions {
+export interface EngineOptions extends Omit<ResourceOptions, "runtimeDir"> {
   readonly config: Config;
   readonly needs: Needs;
-  readonly registry: Registry;
-  readonly dataplane: Dataplane;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly commands: CommandRunner;
-  readonly tools: ToolRunner;
+  /** What a plugin asks for with reload(): reads the file again, and gives it to apply(). */
+  readonly reload: () => Promise<ReloadReport>;
 }
 
 export class Engine implements EngineApi {
   readonly log: Log;
   readonly clock: Clock;
+  /** The one in force. */
+  config: Config;
   readonly #options: EngineOptions;
-  readonly #targets = new Map<string, Target>();
-  readonly #frontends = new Map<string, Frontend>();
-  /** Of the targets. */
-  readonly #directories: string[] = [];
+  readonly #resources: Resources;
+  /** start(), apply() and close(). */
+  readonly #serial = new Serial();
+  /** Nobody waits for these but close(). */
+  readonly #background: Promise<void>[] = [];
   /** What undoes start(), to be done last one first. */
   readonly #releases: (() => Promise<void>)[] = [];
+  #isUp = false;
+  #ending: Ending = "keep";
   #closing: Promise<void> | undefined;
 
   /** Does nothing; start() acquires. */
@@ -48,103 +48,128 @@ export class Engine implements EngineApi {
     this.#options = options;
     this.log = options.log;
     this.clock = options.clock;
+    this.config = options.config;
+    this.#resources = new Resources({ ...options, runtimeDir: options.config.runtimeDir });
   }
 
   /**
    * Brings everything up. A frontend that can't be started is left stopped with its error, so that one service's trouble
-   * is not everybody's; anything else that fails ends it all. @throws what failed; nothing is left behind then
+   * is not everybody's; anything else that fails ends it all. Services that run already, from a daemon that is no more, are then
+   * left as they were found. @throws what failed; nothing is left behind then
    */
-  async start(signal: AbortSignal): Promise<void> {
-    try {
-      await this.#start(signal);
-    } catch (error) {
-      const closeError = await this.close().then(
-        () => undefined,
-        (each: unknown) => each,
-      );
-      throw collected(closeError === undefined ? [error] : [error, closeError], "") as Error;
-    }
+  start(signal: AbortSignal): Promise<void> {
+    return this.#serial.run(async () => {
+      try {
+        await this.#start(signal);
+      } catch (error) {
+        if (this.#isUp) this.#ending = this.config.onShutdown;
+        else this.#abandon();
+        const failure = await this.#release().then(
+          () => undefined,
+          (each: unknown) => each,
+        );
+        throw collected(failure === undefined ? [error] : [error, failure], "") as Error;
+      }
+    });
   }
 
   async #start(signal: AbortSignal): Promise<void> {
-    const { config, dataplane, needs, registry } = this.#options;
-    this.#releases.push(() => dataplane.close());
+    const { dataplane, needs, registry, log } = this.#options;
+    const { config } = this;
+    const { targets, frontends } = this.#resources;
+    this.#releases.push(() => dataplane.close(this.#ending));
     await dataplane.start(needs, signal);
     for (const { plugin, namespace } of registry.registrations) {
       signal.throwIfAborted();
       await plugin.onLoad?.(config.plugins.get(namespace) as undefined, this, namespace);
       this.#releases.push(async () => plugin.onUnload?.());
     }
-    this.#releases.push(() => removeEmpty([...this.#directories, join(config.runtimeDir, "targets")]));
-    this.#releases.push(() => closeAll([...this.#targets.values()], "targets"));
-    await Promise.all(config.targets.map((each) => this.#createTarget(each)));
-    this.#releases.push(() => closeAll([...this.#frontends.values()], "frontends"));
-    for (const each of config.frontends) this.#createFrontend(each);
-    signal.throwIfAborted();
+    const former = await formerDirectories(config.runtimeDir, log);
+    this.#releases.push(() => this.#closeTargets([...targets.values()]));
+    for (const each of config.targets) targets.set(each.name, this.#resources.newTarget(each));
+    this.#releases.push(() => closeAll([...frontends.values()], this.#ending, "frontends"));
+    for (const each of config.frontends)
+      frontends.set(each.name, this.#resources.newFrontend(each, this.#resources.target(each.target)));
+    await Promise.all([...targets.values()].map((each) => each.open(this.#isFound(each, former))));
+    for (const each of frontends.values()) each.open();
     // a frontend that fails keeps and logs its error
-    await Promise.allSettled([...this.#frontends.values()].map((each) => each.start("configured")));
+    const starts = Promise.allSettled([...frontends.values()].map((each) => each.start("configured")));
+    // they have all asked for their mappings then, which commit() brings
+    await new Promise((resolve) => setImmediate(resolve));
+    await dataplane.commit();
+    this.#isUp = true;
+    await starts;
     signal.throwIfAborted();
+    this.#stopFormer(former);
   }
 
-  async #createTarget(config: TargetConfig): Promise<void> {
-    const kind = this.#options.registry.targetKind(config.kind.namespace, config.kind.name);
-    if (kind === undefined)
-      throw new Fault("KIND_UNKNOWN", `there is no target kind "${config.kind.namespace}:${config.kind.name}"`);
-    const { clock, dataplane, commands, tools, config: whole } = this.#options;
-    const log = this.log.with({ target: config.name });
-    const directory = join(whole.runtimeDir, "targets", directoryName(config.name));
-    await mkdir(directory, { recursive: true, mode: 0o700 });
-    this.#directories.push(directory);
-    const target = new Target({
-      config,
-      dataplane,
-      clock,
-      log,
-      untilReady: (signal) => untilReady({ config: config.ready, endpoints: config.endpoints, clock, tools }, signal),
-      createHandler: (died) =>
-        kind.create({
-          name: config.name,
-          endpoints: config.endpoints,
-          options: config.options,
-          log,
-          clock,
-          commands,
-          directory,
-          died,
-        }),
+  /** What waits for commit() would wait for ever. That their services go on, targets are to know before they hear of it. */
+  #abandon(): void {
+    const closing = [...this.#resources.targets.values()].map((target) => target.close("keep"));
+    void Promise.allSettled([...closing, this.#options.dataplane.close("keep")]);
+  }
+
+  /** Whether a former daemon may have started the service of `target`, in a way that its kind finds again. */
+  #isFound(target: Target, former: ReadonlyMap<string, FormerTarget | undefined>): boolean {
+    const { path } = this.#resources.directory(target.name);
+    const record = former.get(path);
+    return former.has(path) && (record === undefined || isDeepStrictEqual(record.kind, target.config.kind));
+  }
+
+  /** Of a daemon that is no more: what is not configured any more. Failures are logged; nobody waits for it but close(). */
+  #stopFormer(former: ReadonlyMap<string, FormerTarget | undefined>): void {
+    for (const record of former.values()) {
+      if (record === undefined) continue;
+      const target = this.#resources.targets.get(record.name);
+      if (target !== undefined && this.#isFound(target, former)) continue;
+      const stopped = this.#resources.stopFormer(record).catch((error: unknown) => {
+        this.log.error("could not stop a service that is not configured any more", {
+          target: record.name,
+          error: messageOf(error),
+        });
+      });
+      this.#background.push(stopped);
+    }
+  }
+
+  /**
+   * Brings the engine to another configuration: what did not change is not touched, and of what did as little as can be. One after
+   * another, and after start().
+   * @throws Fault RELOAD_NEEDS_RESTART, or of the dataplane when the system can't be prepared; nothing changed then
+   */
+  apply(config: Config, needs: Needs): Promise<ReloadReport> {
+    return this.#serial.run(async () => {
+      if (!this.#isUp || this.#closing !== undefined) throw new Fault("ENGINE_CLOSED", "the daemon is starting or stopping");
+      const fields = needsRestart(this.config, config);
+      if (fields.length > 0) {
+        const message = `${fields.join(", ")} cannot change while the daemon runs: nothing was changed; restart it to take that over`;
+        throw new Fault("RELOAD_NEEDS_RESTART", message);
+      }
+      const plan = planReload(this.#resources, this.config, config);
+      await this.#options.dataplane.adapt(needs);
+      const report = await applyReload(this.#resources, plan, this.log);
+      this.config = config;
+      return report;
     });
-    await target.open();
-    this.#targets.set(config.name, target);
   }
 
-  #createFrontend(config: FrontendConfig): void {
-    const kind = this.#options.registry.frontendKind(config.kind.namespace, config.kind.name);
-    if (kind === undefined)
-      throw new Fault("KIND_UNKNOWN", `there is no frontend kind "${config.kind.namespace}:${config.kind.name}"`);
-    const { name, protocol, options, routes } = config;
-    const { clock } = this.#options;
-    const log = this.log.with({ frontend: name });
-    const listen = routes.map((route) => route.listen);
-    const frontend = new Frontend({
-      config,
-      target: this.#target(config.target),
-      clock,
-      log,
-      createHandler: (target) => kind.create({ name, protocol, listen, options, log, clock, target }),
-    });
-    frontend.open();
-    this.#frontends.set(name, frontend);
-  }
-
-  /** Frontends, targets, plugins, dataplane. Idempotent. @throws AggregateError of what failed; all is closed all the same */
+  /**
+   * Frontends, targets, plugins, dataplane; as `on_shutdown` has it. Idempotent. @throws AggregateError of what failed; all is
+   * closed all the same
+   */
   close(): Promise<void> {
-    this.#closing ??= this.#close();
+    this.#closing ??= this.#serial.run(() => this.#close());
     return this.#closing;
   }
 
   async #close(): Promise<void> {
+    this.#ending = this.config.onShutdown;
+    await this.#release();
+  }
+
+  async #release(): Promise<void> {
     const failures: unknown[] = [];
-    for (const release of this.#releases.reverse()) {
+    for (const release of this.#releases.splice(0).reverse()) {
       await release().catch((error: unknown) => {
         this.log.error("could not close cleanly", { error: messageOf(error) });
         failures.push(error);
@@ -154,10 +179,22 @@ export class Engine implements EngineApi {
     if (failure !== undefined) throw failure as Error;
   }
 
+  async #closeTargets(targets: readonly Target[]): Promise<void> {
+    await Promise.all(this.#background);
+    try {
+      await closeAll(targets, this.#ending, "targets");
+    } finally {
+      if (this.#ending === "stop") {
+        await Promise.all(targets.map(({ name }) => this.#resources.directory(name).remove()));
+        await removeTargetsDirectory(this.config.runtimeDir);
+      }
+    }
+  }
+
   /** How many there are, and how many of them are up. */
   summary(): { targets: number; active: number; frontends: number; running: number } {
-    const targets = [...this.#targets.values()];
-    const frontends = [...this.#frontends.values()];
+    const targets = [...this.#resources.targets.values()];
+    const frontends = [...this.#resources.frontends.values()];
     return {
       targets: targets.length,
       active: targets.filter(({ state }) => state === "active").length,
@@ -175,7 +212,7 @@ export class Engine implements EngineApi {
 
   /** Tells, at debug level, what gates turned away since the last time. Failures are logged. */
   async reportGates(): Promise<void> {
-    const results = await Promise.allSettled([...this.#frontends.values()].map((each) => each.reportGates()));
+    const results = await Promise.allSettled([...this.#resources.frontends.values()].map((each) => each.reportGates()));
     for (const result of results) {
       if (result.status === "rejected")
         this.log.debug("could not read what gates turned away", { error: messageOf(result.reason) });
@@ -183,8 +220,8 @@ export class Engine implements EngineApi {
   }
 
   async status(): Promise<Status> {
-    const targets = [...this.#targets.values()].map(targetStatus);
-    const frontends = await Promise.all([...this.#frontends.values()].map(frontendStatus));
+    const targets = [...this.#resources.targets.values()].map(targetStatus);
+    const frontends = await Promise.all([...this.#resources.frontends.values()].map(frontendStatus));
     return {
       closed: this.#closing !== undefined,
       ...(targets.length > 0 ? { targets } : {}),
@@ -193,57 +230,30 @@ export class Engine implements EngineApi {
   }
 
   async warmTarget(name: string, reason: string): Promise<void> {
-    await this.#target(name).warm({ reason });
+    await this.#resources.target(name).warm({ reason });
   }
 
   async drainTarget(name: string, reason: string, force: boolean): Promise<void> {
-    await this.#target(name).drain(reason, force);
+    await this.#resources.target(name).drain(reason, force);
+  }
+
+  reload(): Promise<ReloadReport> {
+    return this.#options.reload();
   }
 
   async startFrontend(name: string): Promise<void> {
-    await this.#frontend(name).start("asked to");
+    await this.#resources.frontend(name).start("asked to");
   }
 
   async stopFrontend(name: string): Promise<void> {
-    await this.#frontend(name).stop("asked to");
+    await this.#resources.frontend(name).stop("asked to");
   }
-
-  #target(name: string): Target {
-    const target = this.#targets.get(name);
-    if (target === undefined) throw new Fault("TARGET_UNKNOWN", `there is no target "${name}"${known(this.#targets)}`);
-    return target;
-  }
-
-  #frontend(name: string): Frontend {
-    const frontend = this.#frontends.get(name);
-    if (frontend === undefined) throw new Fault("FRONTEND_UNKNOWN", `there is no frontend "${name}"${known(this.#frontends)}`);
-    return frontend;
-  }
-}
-
-/** At most so many names are worth reading in an error. */
-const NAMES_SHOWN = 10;
-
-function known(resources: ReadonlyMap<string, unknown>): string {
-  if (resources.size === 0) return ": none is configured";
-  const names = [...resources.keys()].slice(0, NAMES_SHOWN).map((name) => `"${name}"`);
-  return `; there is ${names.join(", ")}${resources.size > NAMES_SHOWN ? ", …" : ""}`;
 }
 
 /** All at once, since stopping a service may take seconds; begun in reverse order. */
-async function closeAll(resources: readonly { close(): Promise<void> }[], what: string): Promise<void> {
-  const results = await Promise.allSettled([...resources].reverse().map((each) => each.close()));
+async function closeAll(resources: readonly { close(how: Ending): Promise<void> }[], how: Ending, what: string): Promise<void> {
+  const results = await Promise.allSettled([...resources].reverse().map((each) => each.close(how)));
   const failures = results.flatMap((each) => (each.status === "rejected" ? [each.reason as unknown] : []));
   const failure = collected(failures, `some ${what} could not be closed cleanly`);
   if (failure !== undefined) throw failure as Error;
-}
-
-/** What a handler left in one is there for a reason. */
-async function removeEmpty(directories: readonly string[]): Promise<void> {
-  for (const directory of directories) await rmdir(directory).catch(() => undefined);
-}
-
-/** A file name for any target name. */
-function directoryName(name: string): string {
-  return /^[\w-]{1,100}$/.test(name) ? name : `.${createHash("sha256").update(name).digest("hex").slice(0, 32)}`;
 }

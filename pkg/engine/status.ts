@@ -2,7 +2,8 @@
 import type { KindReference } from "../config/types.ts";
 import type { Frontend } from "../frontend/frontend.ts";
 import type { FrontendStatus, TargetStatus } from "../plugin/plugin.ts";
-import type { Target, Wake } from "../target/target.ts";
+import type { Target } from "../target/target.ts";
+import type { Wake } from "../target/wake.ts";
 import { type AddrPort, formatAddrPort } from "../value/addr-port.ts";
 
 export function targetStatus(target: Target): TargetStatus {
@@ -22,7 +23,7 @@ export function targetStatus(target: Target): TargetStatus {
 
 export async function frontendStatus(frontend: Frontend): Promise<FrontendStatus> {
   const { config } = frontend;
-  const traffic = frontend.state === "closed" ? undefined : await frontend.traffic();
+  const traffic = await frontend.traffic();
   const listen = addressList(config.routes.map((route) => route.listen));
   const proxy = addressList(config.routes.map((route) => route.endpoint));
   return {
@@ -55,7 +56,7 @@ function wakeFields(wake: Wake | undefined): Pick<TargetStatus, "last_wake"> {
   return { last_wake: { ...cause, at: date.toISOString(), took_ms: tookMs } };
 }
 
-function trafficFields({ timedOut, ...traffic }: Awaited<ReturnType<Frontend["traffic"]>>): Partial<FrontendStatus> {
+function trafficFields({ timedOut, ...traffic }: NonNullable<Awaited<ReturnType<Frontend["traffic"]>>>): Partial<FrontendStatus> {
   return Object.fromEntries(Object.entries({ ...traffic, timed_out: timedOut }).filter(([, count]) => count > 0));
 }
 

@@ -3,7 +3,7 @@ import { FakeClock, settle } from "../clock/fake-clock.ts";
 import { FakeDataplane } from "../dataplane/fake.ts";
 import { collectingLog } from "../log/collecting-log.ts";
 import { ScriptedHandler } from "../target/scripted-handler.ts";
-import { Target } from "../target/target.ts";
+import { openTarget } from "../target/open-target.ts";
 import type { GatesConfig } from "../config/types.ts";
 import { parseAddrPort } from "../value/addr-port.ts";
 import { parseCidr } from "../value/cidr.ts";
@@ -49,24 +49,10 @@ async function setUp(gates: GatesConfig = { allow: [], deny: [], ignore: [] }) {
   const clock = new FakeClock();
   const dataplane = new FakeDataplane(clock, collectingLog());
   await dataplane.start({ routeLocalnet: false, forwardIPv4: false, forwardIPv6: false, hold: true });
-  const target = new Target({
-    config: {
-      name: "backend",
-      kind: { namespace: "test", name: "scripted" },
-      idleTimeoutMs: 60_000,
-      ready: { probe: { kind: "none" }, timeoutMs: 30_000 },
-      endpoints: [{ name: "http", protocol: "tcp", addresses: [ENDPOINT] }],
-      options: {},
-    },
-    dataplane,
-    clock,
-    log: collectingLog(),
-    untilReady: () => Promise.resolve(),
-    createHandler: () => new ScriptedHandler(),
-  });
-  await target.open();
-  let handler: WantingHandler | undefined;
+  await dataplane.commit();
   const log = collectingLog();
+  const target = await openTarget({ dataplane, clock, log: collectingLog(), createHandler: () => new ScriptedHandler() });
+  let handler: WantingHandler | undefined;
   const frontend = new Frontend({
     config: {
       name: "front",

@@ -3,11 +3,13 @@
  *
  * Owns the frontend's state, its handler and its mapping. Must not change its target's state: it asks.
  */
-import type { FrontendConfig } from "../config/types.ts";
+import { isDeepStrictEqual } from "node:util";
+import type { Ending, FrontendConfig, Route } from "../config/types.ts";
 import type { HeldFlow, Mapping, MappingCounters } from "../dataplane/dataplane.ts";
 import { collected, Fault, hasCode, messageOf } from "../fault/fault.ts";
 import type { Log } from "../log/log.ts";
 import { Serial } from "../serial/serial.ts";
+import { type LastError, StateMachine } from "../state/state-machine.ts";
 import type { Target } from "../target/target.ts";
 import { formatAddrPort } from "../value/addr-port.ts";
 import type { Clock } from "../clock/clock.ts";
@@ -29,7 +31,6 @@ export interface FrontendOptions {
 }
 
 export class Frontend {
-  readonly config: FrontendConfig;
   readonly target: Target;
   readonly #options: FrontendOptions;
   readonly #log: Log;
@@ -37,41 +38,59 @@ export class Frontend {
   readonly #handler: FrontendHandler;
   /** What the handler asked of the target and has not given back. */
   readonly #releases = new Set<() => void>();
+  readonly #machine: StateMachine<FrontendState>;
+  #config: FrontendConfig;
   #mapping: Mapping | undefined;
   #reported: MappingCounters | undefined;
-  #state: FrontendState = "stopped";
-  #lastError: { readonly message: string; readonly date: Date } | undefined;
+  /** Its handler is stopped for good. */
+  #quiet = false;
   #startAbort = new AbortController();
   #closing: Promise<void> | undefined;
 
   /** Does nothing; open() acquires. */
   constructor(options: FrontendOptions) {
-    this.config = options.config;
+    this.#config = options.config;
     this.target = options.target;
     this.#options = options;
     this.#log = options.log;
+    this.#machine = new StateMachine({
+      subject: `frontend "${options.config.name}"`,
+      event: "frontend state",
+      initial: "stopped",
+      moves: FRONTEND_TRANSITIONS,
+      clock: options.clock,
+      log: options.log,
+    });
     this.#handler = options.createHandler(this.#targetView());
   }
 
+  get config(): FrontendConfig {
+    return this.#config;
+  }
+
   get name(): string {
-    return this.config.name;
+    return this.#config.name;
   }
 
   get state(): FrontendState {
-    return this.#state;
+    return this.#machine.state;
   }
 
-  get lastError(): { readonly message: string; readonly date: Date } | undefined {
-    return this.#lastError;
+  get lastError(): LastError | undefined {
+    return this.#machine.lastError;
   }
 
-  /** Claims the listen addresses. Called once, before anything else, with the target open. @throws Fault MAPPING_EXISTS, MAPPING_OVERLAPS */
+  /** Claims the listen addresses, with the target open; start() does where this was not called, or failed. @throws Fault MAPPING_EXISTS, MAPPING_OVERLAPS */
   open(): void {
-    const { name, protocol, routes, flowTimeoutMs, masquerade, whenCold, hold, gates } = this.config;
+    this.#mapping = this.#createMapping();
+  }
+
+  #createMapping(): Mapping {
+    const { name, protocol, routes, flowTimeoutMs, masquerade, whenCold, hold, gates } = this.#config;
     const onHeld = ({ source }: HeldFlow): void => {
       this.#held(formatAddrPort(source));
     };
-    this.#mapping = this.target.group.createMapping({
+    return this.target.group.createMapping({
       name,
       protocol,
       routes,
@@ -96,8 +115,9 @@ export class Frontend {
   /** Tells, at debug level, what its gates turned away since it was last asked to. The kernel does that, so nobody else can. */
   async reportGates(): Promise<void> {
     const { allow, deny, ignore, wakeLimit } = this.config.gates;
-    if (this.#state !== "running" || (allow.length + deny.length + ignore.length === 0 && wakeLimit === undefined)) return;
+    if (this.state !== "running" || (allow.length + deny.length + ignore.length === 0 && wakeLimit === undefined)) return;
     const now = await this.traffic();
+    if (now === undefined) return;
     for (const [gate, reason] of GATE_REASONS) {
       const packets = now[gate] - (this.#reported?.[gate] ?? 0);
       if (packets > 0) this.#log.debug("turned packets of new flows away", { packets, reason });
@@ -105,19 +125,20 @@ export class Frontend {
     this.#reported = now;
   }
 
-  /** What its gates turned away and what was held. @throws Fault FRONTEND_CLOSED, or of the dataplane */
-  async traffic(): Promise<MappingCounters & { readonly holding: number }> {
-    const mapping = this.#openMapping();
+  /** What its gates turned away and what was held; undefined while it has no mapping. @throws Fault of the dataplane */
+  async traffic(): Promise<(MappingCounters & { readonly holding: number }) | undefined> {
+    const mapping = this.#mapping;
+    if (mapping === undefined || this.#closing !== undefined || this.#quiet) return undefined;
     return { ...(await mapping.counters()), holding: mapping.held };
   }
 
   /** Idempotent. @throws Fault FRONTEND_CLOSED, or what the handler or dataplane failed with; it is stopped then */
   start(reason: string): Promise<void> {
     return this.#serial.run(async () => {
-      if (this.#state === "running") return;
+      if (this.state === "running") return;
       const mapping = this.#openMapping();
       this.#startAbort = new AbortController();
-      this.#transition("stopped", "starting", { reason });
+      this.#machine.transition("stopped", "starting", { reason });
       try {
         await mapping.enable();
         await this.#handler.start(this.#startAbort.signal);
@@ -125,10 +146,10 @@ export class Frontend {
       } catch (error) {
         const failures = await this.#undo([() => this.#handler.stop(), () => mapping.disable()]);
         this.#fail(error);
-        this.#transition("starting", "stopped", { error: messageOf(collected([error, ...failures], "")) });
+        this.#machine.transition("starting", "stopped", { error: messageOf(collected([error, ...failures], "")) });
         throw error;
       }
-      this.#transition("starting", "running", { reason });
+      this.#machine.transition("starting", "running", { reason });
     });
   }
 
@@ -138,31 +159,78 @@ export class Frontend {
   }
 
   async #stop(reason: string): Promise<void> {
-    if (this.#state !== "running") return;
+    if (this.state !== "running") return;
     const mapping = this.#mapping;
-    this.#transition("running", "stopping", { reason });
+    this.#machine.transition("running", "stopping", { reason });
     const failures = await this.#undo([() => this.#handler.stop(), () => mapping?.disable() ?? Promise.resolve()]);
     const failure = collected(failures, "");
     if (failure !== undefined) this.#fail(failure);
-    this.#transition("stopping", "stopped", { reason, error: failure === undefined ? undefined : messageOf(failure) });
+    this.#machine.transition("stopping", "stopped", { reason, error: failure === undefined ? undefined : messageOf(failure) });
     if (failure !== undefined) throw failure as Error;
   }
 
-  /** Stops and releases everything. Idempotent. @throws AggregateError of what failed; it is closed all the same */
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
+  /**
+   * Whether update() can take over `config`: kind, protocol, listen addresses and target are the same, and the options are, or the
+   * handler can take them over. If not, it must be made anew.
+   */
+  accepts(config: FrontendConfig): boolean {
+    const { kind, protocol, target, options, routes } = this.#config;
+    const listens = (each: readonly Route[]): unknown => each.map(({ listen }) => listen);
+    const before = [kind, protocol, target, listens(routes)];
+    if (!isDeepStrictEqual(before, [config.kind, config.protocol, config.target, listens(config.routes)])) return false;
+    return isDeepStrictEqual(options, config.options) || this.#handler.reconfigure?.(config.options) !== undefined;
+  }
+
+  /** Gives the mapping its new properties in one transaction, and the handler its options. @throws what failed; it is stopped then */
+  update(config: FrontendConfig): Promise<void> {
+    return this.#serial.run(async () => {
+      if (isDeepStrictEqual(config, this.#config)) return;
+      const former = this.#openMapping();
+      if (!isDeepStrictEqual(config.options, this.#config.options)) this.#handler.reconfigure?.(config.options)?.();
+      const isSame = isDeepStrictEqual({ ...config, options: undefined }, { ...this.#config, options: undefined });
+      this.#config = config;
+      if (isSame) return;
+      const closed = former.close();
+      const mapping = this.#createMapping();
+      this.#mapping = mapping;
+      this.#reported = undefined;
+      const results = await Promise.allSettled([closed, this.state === "running" ? mapping.enable() : undefined]);
+      const failure = results.find((each) => each.status === "rejected")?.reason as unknown;
+      if (failure === undefined) return;
+      this.#fail(failure);
+      await this.#stop("its mapping could not be changed").catch(() => undefined);
+      throw failure as Error;
+    });
+  }
+
+  /** Stops the handler, and goes on taking clients until close(), which is to follow. Failures are logged. */
+  quiesce(): Promise<void> {
+    return this.#serial.run(async () => {
+      this.#quiet = true;
+      const failures = this.state === "running" ? await this.#undo([() => this.#handler.stop()]) : [];
+      for (const error of failures) this.#log.error("could not stop the frontend's handler", { error: messageOf(error) });
+    });
+  }
+
+  /**
+   * Stops and releases everything; its listen addresses are free in this turn when it is quiesced or stopped. With "keep", its way in
+   * the packet path stays. Idempotent. @throws AggregateError of what failed; it is closed all the same
+   */
+  close(how: Ending = "stop"): Promise<void> {
+    this.#closing ??= this.#close(how);
     return this.#closing;
   }
 
-  async #close(): Promise<void> {
+  async #close(how: Ending): Promise<void> {
     this.#startAbort.abort(new Fault("FRONTEND_CLOSED", `the frontend "${this.name}" is being closed`));
+    const leave = (): Promise<void> => (how === "keep" ? undefined : this.#mapping?.close()) ?? Promise.resolve();
+    const left = this.#quiet || this.state === "stopped" ? leave() : undefined;
     const failures = await this.#serial.run(async () => {
-      const found = await this.#undo([
-        () => this.#stop("closing"),
-        () => this.#handler.close(),
-        () => this.#mapping?.close() ?? Promise.resolve(),
-      ]);
-      this.#transition("stopped", "closed", { reason: "closing" });
+      const isRunning = this.state === "running";
+      if (isRunning) this.#machine.transition("running", "stopping", { reason: "closing" });
+      const found = await this.#undo([() => this.#handler.stop(), () => left ?? leave(), () => this.#handler.close()]);
+      if (isRunning) this.#machine.transition("stopping", "stopped", { reason: "closing" });
+      this.#machine.transition("stopped", "closed", { reason: "closing" });
       return found;
     });
     const failure = collected(failures, `the frontend "${this.name}" could not be closed cleanly`);
@@ -178,15 +246,14 @@ export class Frontend {
   }
 
   #openMapping(): Mapping {
-    if (this.#mapping === undefined || this.#closing !== undefined) {
-      throw new Fault("FRONTEND_CLOSED", `the frontend "${this.name}" is closed`);
-    }
+    if (this.#closing !== undefined || this.#quiet) throw new Fault("FRONTEND_CLOSED", `the frontend "${this.name}" is closed`);
+    this.#mapping ??= this.#createMapping();
     return this.#mapping;
   }
 
   #targetView(): FrontendTarget {
     const { target } = this;
-    const ended = (): boolean => this.#state !== "starting" && this.#state !== "running";
+    const ended = (): boolean => this.state !== "starting" && this.state !== "running";
     const track = (release: () => void): (() => void) => {
       const once = (): void => {
         if (this.#releases.delete(once)) release();
@@ -209,16 +276,6 @@ export class Frontend {
   }
 
   #fail(error: unknown): void {
-    if (hasCode(error, "FRONTEND_CLOSED")) return;
-    this.#lastError = { message: messageOf(error), date: this.#options.clock.date() };
-  }
-
-  /** The only place that assigns the state. */
-  #transition(from: FrontendState, to: FrontendState, fields: Record<string, unknown>): void {
-    if (this.#state !== from || !FRONTEND_TRANSITIONS[from].includes(to)) {
-      throw new Fault("STATE_ILLEGAL", `frontend "${this.name}": ${this.#state} cannot become ${to}`);
-    }
-    this.#state = to;
-    this.#log[fields["error"] === undefined ? "info" : "error"]("frontend state", { from, to, ...fields });
+    if (!hasCode(error, "FRONTEND_CLOSED")) this.#machine.failed(error);
   }
 }

@@ -16,6 +16,11 @@ export interface FrontendHandler {
   stop(): Promise<void>;
   /** The first packet of a flow came and is held (kinds whose `whenCold` is `hold`). `source`: the client's address and port. */
   held?(source: string): void;
+  /**
+   * What takes over other options, started or not; to be called at once, or not at all. undefined: a new handler is needed. Left
+   * out by kinds that can't.
+   */
+  reconfigure?(options: unknown): (() => void) | undefined;
   /** Stops and releases everything. Idempotent. */
   close(): Promise<void>;
 }

@@ -12,6 +12,8 @@ import { textLine } from "./text-line.ts";
 export interface Logger extends Log {
   /** Opens a log file anew by its name (after rotation); does nothing for stdout and stderr. Never throws: the old file stays in use. */
   reopen(): void;
+  /** From now on as `config` has it, whichever Log of it is used. @throws Fault LOG_UNWRITABLE; nothing changed then */
+  configure(config: LogConfig): void;
   /** Resolves when every line is written, or after a second if that can't be. Never rejects. */
   flush(): Promise<void>;
   /** Flushes and closes; later lines are ignored. Idempotent, never rejects. */
@@ -33,13 +35,14 @@ export function createLogger(config: LogConfig, clock: Clock = systemClock): Log
   const output = new Output(config.output, clock, (lines, reason) => {
     log.warn("log lines were lost", { lines, reason });
   });
+  let { format } = config;
   const logger = pino(
     {
-      level: LEVELS.find((each) => each.severity >= config.level)?.pino ?? "silent",
+      level: levelOf(config),
       base: null,
       timestamp: () => `,"time":"${clock.date().toISOString()}"`,
       formatters: { level: (label) => ({ level: LEVELS.find((each) => each.pino === label)?.slog ?? label }) },
-      hooks: { streamWrite: config.format === "json" ? jsonLine : (line) => `${textLine(parsed(jsonLine(line)))}\n` },
+      hooks: { streamWrite: (line) => (format === "json" ? jsonLine(line) : `${textLine(parsed(jsonLine(line)))}\n`) },
     },
     output,
   );
@@ -57,9 +60,18 @@ export function createLogger(config: LogConfig, clock: Clock = systemClock): Log
         log.error("log file could not be opened anew; the old one stays in use", { error });
       }
     },
+    configure: (next) => {
+      output.reopen(next.output);
+      logger.level = levelOf(next);
+      format = next.format;
+    },
     flush: () => output.flush(),
     close: () => output.close(),
   };
+}
+
+function levelOf({ level }: LogConfig): Level | "silent" {
+  return LEVELS.find(({ severity }) => severity >= level)?.pino ?? "silent";
 }
 
 class PinoLog implements Log {

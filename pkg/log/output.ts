@@ -19,7 +19,7 @@ const OPEN_FLAGS = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT |
  * reopens of which the first fails make it close the same descriptor twice.)
  */
 export class Output {
-  readonly #path: string;
+  #path: string;
   readonly #clock: Clock;
   readonly #onLost: (lines: number, reason: string) => void;
   readonly #closing = new AbortController();
@@ -55,13 +55,14 @@ export class Output {
     if (!this.#retrying && !this.#pump()) void this.#retry();
   }
 
-  /** Opens the file anew by its name, for a log that was rotated. @throws Fault LOG_UNWRITABLE; the old file stays in use then */
-  reopen(): void {
-    if (this.#fd < 0 || isStandard(this.#path)) return;
-    const next = openOutput(this.#path);
+  /** Opens the file anew by its name, for a log that was rotated, or another one. @throws Fault LOG_UNWRITABLE; the old one stays in use then */
+  reopen(path = this.#path): void {
+    if (this.#fd < 0 || (path === this.#path && isStandard(path))) return;
+    const next = openOutput(path);
     this.#pump();
-    closeQuietly(this.#fd);
+    if (this.#fd > 2) closeQuietly(this.#fd);
     this.#fd = next;
+    this.#path = path;
     // a line must not begin in one file and end in another
     this.#written = 0;
     this.#pump();

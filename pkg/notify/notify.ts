@@ -16,6 +16,8 @@ import { Serial } from "../serial/serial.ts";
 export interface Notifier {
   /** The daemon is up; `status` is one line for people (systemctl status). */
   ready(status: string): void;
+  /** Another configuration is being taken over; ready() is to follow, whatever comes of it. */
+  reloading(): void;
   /** A new status line; sent only if it differs from the last one. */
   status(text: string): void;
   /** The daemon has begun to stop. */
@@ -53,6 +55,7 @@ export function createNotifier(
 
 const SILENT: Notifier = {
   ready: () => undefined,
+  reloading: () => undefined,
   status: () => undefined,
   stopping: () => undefined,
   close: () => Promise.resolve(),
@@ -74,6 +77,11 @@ class SystemdNotifier implements Notifier {
   ready(status: string): void {
     this.#status = oneLine(status);
     this.#queue(`READY=1\nSTATUS=${this.#status}`);
+  }
+
+  reloading(): void {
+    // without the time, a service manager could not tell this reload's READY from an earlier one's: sd_notify(3)
+    this.#queue(`RELOADING=1\nMONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
   }
 
   status(text: string): void {

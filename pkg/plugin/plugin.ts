@@ -71,10 +71,30 @@ export interface EngineApi {
    * @throws Fault TARGET_UNKNOWN, TARGET_WANTED (a running frontend wants it), TARGET_BUSY (flows are alive), or why it failed
    */
   drainTarget(name: string, reason: string, force: boolean): Promise<void>;
+  /**
+   * Reads the configuration again and takes over what changed.
+   * @throws ConfigError (code CONFIG_INVALID), Fault RELOAD_NEEDS_RESTART: nothing was changed
+   */
+  reload(): Promise<ReloadReport>;
   /** Starts, or waits for a start under way. @throws Fault FRONTEND_UNKNOWN, or why it failed */
   startFrontend(name: string): Promise<void>;
   /** @throws Fault FRONTEND_UNKNOWN, or why it failed */
   stopFrontend(name: string): Promise<void>;
+}
+
+/** What a reload did; empty lists are left out. */
+export interface ReloadReport {
+  targets?: ReloadedResources;
+  frontends?: ReloadedResources;
+  /** What is in force, but not as it should be: also in the status and in the log. */
+  failures?: { name: string; error: string }[];
+}
+
+export interface ReloadedResources {
+  added?: string[];
+  removed?: string[];
+  /** `fields`: what differs, as it is called in the file. `made_anew`: its service was stopped, or its handler begun again. */
+  changed?: { name: string; fields: string[]; made_anew?: true }[];
 }
 
 /** What `proxygwctl status` prints; empty lists and empty errors are left out. */

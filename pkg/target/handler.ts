@@ -23,6 +23,16 @@ export interface TargetHandler {
   warm(signal: AbortSignal): Promise<void>;
   /** Stops the service; it is gone when this resolves. Never called before warm() has resolved. */
   drain(): Promise<void>;
+  /**
+   * What takes over other options, if they need no new start; to be called at once, or not at all. undefined: they need one. Left
+   * out by kinds that can't.
+   */
+  reconfigure?(options: unknown): (() => void) | undefined;
+  /**
+   * Lets go of the service, if one was started, so that it goes on without this daemon: the next one's adopt() is to find it.
+   * Called in place of close(). Left out by kinds whose services can't.
+   */
+  detach?(): Promise<void>;
   /** Releases everything, the service included. Idempotent. Nothing is called afterwards. */
   close(): Promise<void>;
 }
@@ -34,7 +44,7 @@ export interface TargetContext<Options> {
   readonly log: Log;
   readonly clock: Clock;
   readonly commands: CommandRunner;
-  /** Directory of this target's own under the daemon's runtime directory; exists, mode 0700. */
+  /** This target's own under the daemon's runtime directory, mode 0700; it exists when warm() is called, and when adopt() has anything to find. */
   readonly directory: string;
   /** To be called when the service ends without being asked to; ignored outside of warm. */
   died(reason: Fault): void;

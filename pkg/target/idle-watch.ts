@@ -26,10 +26,14 @@ export class IdleWatch {
   readonly #options: IdleWatchOptions;
   /** The latest moment at which there is known to have been a packet or a flow alive. */
   #busyAt: number;
+  #idleTimeoutMs: number;
+  /** Ends the present sleep. */
+  #wake = new AbortController();
 
   /** Counts from now. */
   constructor(options: IdleWatchOptions) {
     this.#options = options;
+    this.#idleTimeoutMs = options.idleTimeoutMs;
     this.#busyAt = options.clock.now();
   }
 
@@ -38,11 +42,9 @@ export class IdleWatch {
    * moment (of the clock) from which on nothing is known. @throws the signal's reason
    */
   async idle(signal: AbortSignal): Promise<number> {
-    const { clock, log, idleTimeoutMs } = this.#options;
+    const { clock, log } = this.#options;
     for (;;) {
-      const due = this.#busyAt + idleTimeoutMs;
-      if (clock.now() < due) await clock.sleep(due - clock.now(), signal);
-      signal.throwIfAborted();
+      await this.#untilDue(signal);
       const asked = clock.now();
       try {
         if (await this.#isIdle(signal)) return asked;
@@ -54,11 +56,33 @@ export class IdleWatch {
     }
   }
 
+  /** From now on, quiet for so long; counted from the same moment as before. */
+  setIdleTimeout(ms: number): void {
+    this.#idleTimeoutMs = ms;
+    this.#wake.abort();
+  }
+
+  async #untilDue(signal: AbortSignal): Promise<void> {
+    for (let left = this.#left(); left > 0; left = this.#left()) await this.#sleep(left, signal);
+    signal.throwIfAborted();
+  }
+
+  /** Shorter when setIdleTimeout() is called. @throws the signal's reason */
+  async #sleep(ms: number, signal: AbortSignal): Promise<void> {
+    this.#wake = new AbortController();
+    await this.#options.clock.sleep(ms, AbortSignal.any([signal, this.#wake.signal])).catch(() => undefined);
+    signal.throwIfAborted();
+  }
+
+  #left(): number {
+    return this.#busyAt + this.#idleTimeoutMs - this.#options.clock.now();
+  }
+
   /** Asked when it could be so. False: it has been busy since, and #busyAt is up to date. */
   async #isIdle(signal: AbortSignal): Promise<boolean> {
-    const { clock, group, idleTimeoutMs } = this.#options;
+    const { clock, group } = this.#options;
     await this.#readClock();
-    if (clock.now() < this.#busyAt + idleTimeoutMs) return false;
+    if (this.#left() > 0) return false;
     let flows = await group.flows();
     if (flows.count === 0) return true;
     let asked: number;
@@ -67,12 +91,12 @@ export class IdleWatch {
       const { longestMs } = flows;
       this.#busyAt = asked;
       // if it is closed before its time, the target is due an idle timeout after that, so no earlier than one from now
-      const wait = Math.min(Math.max(longestMs, END_OF_FLOW_STEP_MS), idleTimeoutMs);
-      await clock.sleep(wait, signal);
+      const wait = Math.min(Math.max(longestMs, END_OF_FLOW_STEP_MS), this.#idleTimeoutMs);
+      await this.#sleep(wait, signal);
       await this.#readClock();
       flows = await group.flows();
       // no packet, so no flow was closed: the longest of them lived as long as it could
-      if (flows.count === 0 && this.#busyAt === asked) this.#busyAt = asked + Math.min(longestMs, wait);
+      if (flows.count === 0 && this.#busyAt === asked) this.#busyAt = asked + Math.min(longestMs, clock.now() - asked);
     } while (flows.count > 0 && this.#busyAt === asked);
     return false;
   }

@@ -6,7 +6,7 @@ import { Fault } from "../fault/fault.ts";
 import { collectingLog } from "../log/collecting-log.ts";
 import { parseAddrPort } from "../value/addr-port.ts";
 import type { TargetHandler } from "./handler.ts";
-import { Target } from "./target.ts";
+import { openTarget, TARGET_CONFIG } from "./open-target.ts";
 
 const ENDPOINT = parseAddrPort("127.0.0.1:8080");
 const LISTEN = parseAddrPort("192.0.2.1:80");
@@ -104,15 +104,9 @@ async function run(steps: readonly (typeof SEQUENCE extends fc.Arbitrary<(infer 
   const dataplane = new FakeDataplane(clock, log);
   await dataplane.start({ routeLocalnet: false, forwardIPv4: false, forwardIPv6: false, hold: true });
   const service = new Service(clock);
-  const target = new Target({
-    config: {
-      name: "backend",
-      kind: { namespace: "test", name: "model" },
-      idleTimeoutMs: 2000,
-      ready: { probe: { kind: "none" }, timeoutMs: 30_000 },
-      endpoints: [{ name: "main", protocol: "tcp", addresses: [ENDPOINT] }],
-      options: {},
-    },
+  await dataplane.commit();
+  const target = await openTarget({
+    config: { ...TARGET_CONFIG, idleTimeoutMs: 2000 },
     dataplane,
     clock,
     log,
@@ -122,7 +116,6 @@ async function run(steps: readonly (typeof SEQUENCE extends fc.Arbitrary<(infer 
       return service;
     },
   });
-  await target.open();
   await target.group
     .createMapping({
       name: "front",

@@ -7,7 +7,7 @@ import { Fault } from "../fault/fault.ts";
 import { collectingLog } from "../log/collecting-log.ts";
 import { parseAddrPort } from "../value/addr-port.ts";
 import { ScriptedHandler } from "./scripted-handler.ts";
-import { Target } from "./target.ts";
+import { openTarget } from "./open-target.ts";
 
 const ENDPOINT = parseAddrPort("127.0.0.1:8080");
 const LISTEN = parseAddrPort("192.0.2.1:80");
@@ -60,18 +60,21 @@ async function setUp(
   };
   handler.running = found.running;
   if (found.wait !== undefined) readiness.wait = found.wait;
-  const target = new Target({
-    config: CONFIG,
-    dataplane,
-    clock,
-    log,
-    untilReady: (signal) => readiness.wait(signal),
-    createHandler: (died) => {
-      handler.died = died;
-      return handler;
+  await dataplane.commit();
+  const target = await openTarget(
+    {
+      config: CONFIG,
+      dataplane,
+      clock,
+      log,
+      untilReady: (_ready, signal) => readiness.wait(signal),
+      createHandler: (died) => {
+        handler.died = died;
+        return handler;
+      },
     },
-  });
-  await target.open();
+    true,
+  );
   await target.group.createMapping({ ...MAPPING, ...mapping }).enable();
   const states: string[] = [];
   target.onState((state) => states.push(state));
@@ -79,7 +82,7 @@ async function setUp(
 }
 
 describe("Target", () => {
-  let open: Target | undefined;
+  let open: Awaited<ReturnType<typeof openTarget>> | undefined;
   afterEach(async () => {
     await open?.close();
     open = undefined;

@@ -4,52 +4,27 @@
  * Owns the target's state, its handler, its group of the dataplane, and the decision when to drain. Must not know what
  * a handler does, nor which frontends there are.
  */
+import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../clock/clock.ts";
-import type { TargetConfig } from "../config/types.ts";
-import type { Dataplane, Group } from "../dataplane/dataplane.ts";
+import type { Ending, TargetConfig } from "../config/types.ts";
+import type { Group } from "../dataplane/dataplane.ts";
 import { collected, Fault, hasCode, messageOf } from "../fault/fault.ts";
 import type { Log } from "../log/log.ts";
 import { Serial } from "../serial/serial.ts";
+import { type LastError, StateMachine } from "../state/state-machine.ts";
 import { Backoff } from "./backoff.ts";
 import type { TargetHandler } from "./handler.ts";
-import { IdleWatch } from "./idle-watch.ts";
+import { IdleDrain } from "./idle-drain.ts";
 import { PacketPath } from "./packet-path.ts";
 import { TARGET_TRANSITIONS, type TargetState } from "./state.ts";
+import type { TargetOptions } from "./target-options.ts";
+import type { Wake, WakeCause } from "./wake.ts";
 import { Wants } from "./wants.ts";
-
-/** Why a target is warmed. */
-export interface WakeCause {
-  /** In words, for the log. */
-  readonly reason: string;
-  readonly frontend?: string;
-  /** Whoever came to that frontend. */
-  readonly source?: string;
-}
-
-/** The last time that a target became active. */
-export interface Wake extends WakeCause {
-  /** When it was asked for. */
-  readonly date: Date;
-  /** From then until it was ready. */
-  readonly tookMs: number;
-}
 
 /** How long a service that was found running may keep the start waiting; one that is ready needs a millisecond. */
 const RESUME_MS = 500;
 
-export interface TargetOptions {
-  readonly config: TargetConfig;
-  readonly dataplane: Dataplane;
-  readonly clock: Clock;
-  readonly log: Log;
-  /** Resolves when the service, which has been started, is ready. @throws why it is not, or the signal's reason */
-  readonly untilReady: (signal: AbortSignal) => Promise<void>;
-  /** Makes the handler; `died` is to be called when the service ends by itself. */
-  readonly createHandler: (died: (reason: Fault) => void) => TargetHandler;
-}
-
 export class Target {
-  readonly config: TargetConfig;
   /** Parties that want the target to stay up, such as a running `static:always` frontend. */
   readonly wants: Wants;
   readonly #options: TargetOptions;
@@ -58,49 +33,62 @@ export class Target {
   readonly #serial = new Serial();
   readonly #backoff: Backoff;
   readonly #handler: TargetHandler;
-  readonly #listeners = new Set<(state: TargetState) => void>();
+  #config: TargetConfig;
   #group: Group | undefined;
   #packetPath: PacketPath | undefined;
-  #state: TargetState = "inactive";
-  #lastError: { readonly message: string; readonly date: Date } | undefined;
+  readonly #machine: StateMachine<TargetState>;
   #lastWake: Wake | undefined;
   /** Under way or waiting for its turn. */
   #warming: Promise<void> | undefined;
   #draining: Promise<void> | undefined;
+  /** To be made anew: never warmed again, while its clients wait for the next one. */
+  #retired = false;
+  #ending: Ending = "stop";
   #closing: Promise<void> | undefined;
   /** Aborts when close() begins. */
   readonly #closed = new AbortController();
   /** Ends a warm that is under way; aborted while one that failed is undone. */
   #warmAbort = new AbortController();
-  /** Ends the idle watch of the present active period. */
-  #idleAbort = new AbortController();
+  /** Of the present active period. */
+  #idleDrain: IdleDrain | undefined;
   /** Why the service ended by itself, since the last warm began. */
   #death: Fault | undefined;
 
   /** Does nothing; open() acquires. */
   constructor(options: TargetOptions) {
-    this.config = options.config;
+    this.#config = options.config;
     this.#options = options;
     this.#clock = options.clock;
     this.#log = options.log;
     this.#backoff = new Backoff(options.clock);
+    this.#machine = new StateMachine({
+      subject: `target "${options.config.name}"`,
+      event: "target state",
+      initial: "inactive",
+      moves: TARGET_TRANSITIONS,
+      clock: options.clock,
+      log: options.log,
+    });
     this.wants = new Wants();
     this.#handler = options.createHandler((reason) => {
       this.#died(reason);
     });
   }
 
+  get config(): TargetConfig {
+    return this.#config;
+  }
+
   get name(): string {
-    return this.config.name;
+    return this.#config.name;
   }
 
   get state(): TargetState {
-    return this.#state;
+    return this.#machine.state;
   }
 
-  /** The last thing that went wrong, whatever came after it. */
-  get lastError(): { readonly message: string; readonly date: Date } | undefined {
-    return this.#lastError;
+  get lastError(): LastError | undefined {
+    return this.#machine.lastError;
   }
 
   get lastWake(): Wake | undefined {
@@ -119,27 +107,53 @@ export class Target {
   }
 
   /**
-   * Acquires the group, and takes over a service that still runs: if it is ready, the target is active when this
-   * resolves. Called once, before anything else. @throws Fault of the dataplane
+   * Acquires the group, and takes over a service that still runs: once it is ready its mappings are to be open. Resolves
+   * when that is asked for, if it comes soon; the target is active when the dataplane has done it. `mayRun`: a daemon that is no
+   * more had started it. Called once, before anything else.
    */
-  async open(): Promise<void> {
-    const group = await this.#options.dataplane.createGroup({ name: this.name, endpoints: this.config.endpoints });
+  async open(mayRun: boolean): Promise<void> {
+    const group = this.#options.dataplane.createGroup({ name: this.name, endpoints: this.config.endpoints });
     this.#group = group;
     this.#packetPath = new PacketPath({ name: this.name, group, clock: this.#clock, log: this.#log });
+    if (!mayRun) return;
     const found = await this.#handler.adopt?.().catch((error: unknown) => {
       this.#log.error("could not find out whether the service still runs", { error: messageOf(error) });
       return false;
     });
     if (found !== true) return;
-    // the failure is logged and kept where it happens
-    const resumed = this.#warmBy(() => this.#warm({ reason: "found still running" }, true)).catch(() => undefined);
-    await Promise.race([resumed, this.#clock.sleep(RESUME_MS)]);
+    await new Promise<void>((resolve) => {
+      const resumed = this.#warmBy(() => this.#warm({ reason: "found still running" }, true, resolve));
+      // the failure is logged and kept where it happens
+      void resumed.catch(() => undefined).finally(resolve);
+      void this.#clock.sleep(RESUME_MS).then(resolve);
+    });
+  }
+
+  /** Whether update() can take over a configuration of the same kind and endpoints; if not, the target must be made anew. */
+  accepts({ options }: TargetConfig): boolean {
+    return isDeepStrictEqual(options, this.#config.options) || this.#handler.reconfigure?.(options) !== undefined;
+  }
+
+  /** Takes over what needs no new start: `idle_timeout`, `ready`, and such options. Only what it accepts(). */
+  update(config: TargetConfig): void {
+    if (!isDeepStrictEqual(config.options, this.#config.options)) this.#handler.reconfigure?.(config.options)?.();
+    this.#config = config;
+    this.#idleDrain?.setIdleTimeout(config.idleTimeoutMs);
+  }
+
+  /**
+   * Stops the service, flows or no flows, to make way for a target of the same name: until close(), which is to follow, clients
+   * are held where their frontend holds them, and none is turned away. @throws what the handler or dataplane failed with
+   */
+  async retire(reason: string): Promise<void> {
+    this.#retired = true;
+    this.#warmAbort.abort(new Fault("TARGET_CLOSED", `the target "${this.name}" is being made anew`));
+    await this.#serial.run(() => this.#drain(reason));
   }
 
   /** Calls `listener` after each change of state, until the returned function is called. */
   onState(listener: (state: TargetState) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#machine.onState(listener);
   }
 
   /**
@@ -147,7 +161,7 @@ export class Target {
    * @throws Fault TARGET_CLOSED, NOT_READY, or what the handler or dataplane failed with; the target is inactive then
    */
   warm(cause: WakeCause): Promise<void> {
-    return this.#warmBy(() => this.#warm(cause, false));
+    return this.#warmBy(() => this.#warm(cause, false, () => undefined));
   }
 
   #warmBy(work: () => Promise<void>): Promise<void> {
@@ -159,15 +173,16 @@ export class Target {
 
   /** As warm(), from a program: returns at once, and is ignored during the delay after a failure. */
   signal(cause: WakeCause): void {
-    if (this.#state === "active" || this.#isClosing() || this.#warming !== undefined || this.#isWaiting()) return;
+    if (this.state === "active" || this.#isEnding() || this.#warming !== undefined || this.#isWaiting()) return;
     // the failure is logged and kept where it happens
     this.warm(cause).catch(() => undefined);
   }
 
   /** While a failed start is undone and during the delay after it nothing can wake the target: refuses the flows that are held for it. */
   refuseWhileWaiting(): void {
-    const isUndoing = this.#state === "warming" && this.#warmAbort.signal.aborted;
-    const isDelayed = this.#state === "inactive" && this.#warming === undefined && this.#isWaiting();
+    if (this.#retired) return;
+    const isUndoing = this.state === "warming" && this.#warmAbort.signal.aborted;
+    const isDelayed = this.state === "inactive" && this.#warming === undefined && this.#isWaiting();
     if (isUndoing || isDelayed) this.group.refuseHeld();
   }
 
@@ -175,41 +190,49 @@ export class Target {
     return this.#backoff.remaining() > 0;
   }
 
-  /** `isRunning`: the service was found running. */
-  async #warm(cause: WakeCause, isRunning: boolean): Promise<void> {
-    if (this.#state === "active") return;
-    if (this.#isClosing()) throw new Fault("TARGET_CLOSED", `the target "${this.name}" is closed`);
+  /** `isRunning`: the service was found running. `onReady`: called when it is ready, and the mappings are about to be opened. */
+  async #warm(cause: WakeCause, isRunning: boolean, onReady: () => void): Promise<void> {
+    if (this.state === "active") return;
+    if (this.#isEnding()) throw new Fault("TARGET_CLOSED", `the target "${this.name}" is closed`);
     const { signal } = (this.#warmAbort = new AbortController());
     if (!isRunning) this.#death = undefined;
     const begun = this.#clock.now();
     const date = this.#clock.date();
-    this.#transition("inactive", "warming", { ...cause });
+    this.#machine.transition("inactive", "warming", { ...cause });
     let started = isRunning;
     try {
+      if (!isRunning) await this.#options.prepare();
+      this.#checkWarm();
       if (!isRunning) await this.#handler.warm(signal);
       started = true;
       this.#checkWarm();
-      await this.#options.untilReady(signal);
+      await this.#options.untilReady(this.#config.ready, signal);
       this.#checkWarm();
-      await this.group.activate();
+      const activated = this.group.activate();
+      onReady();
+      await activated;
       this.#checkWarm();
     } catch (error) {
       const failure = this.#reasonOfDeath() ?? error;
-      const retryInMs = this.#isClosing() ? undefined : this.#backoff.failed();
+      const retryInMs = this.#isEnding() ? undefined : this.#backoff.failed();
       this.#fail(failure);
       // what was started may take its time to stop: clients need not wait for that
       this.#warmAbort.abort(failure);
-      this.group.refuseHeld();
+      this.#turnAway();
       await this.#undoWarm(started);
       const why = messageOf(failure);
-      this.#transition("warming", "inactive", this.#isClosing() ? { reason: why } : { error: why, retry_in_ms: retryInMs });
-      this.group.refuseHeld();
+      this.#machine.transition(
+        "warming",
+        "inactive",
+        this.#isEnding() ? { reason: why } : { error: why, retry_in_ms: retryInMs },
+      );
+      this.#turnAway();
       throw failure;
     }
     this.#backoff.succeeded();
     const tookMs = Math.round(this.#clock.now() - begun);
     if (!isRunning) this.#lastWake = { ...cause, date, tookMs };
-    this.#transition("warming", "active", { ...cause, took_ms: tookMs });
+    this.#machine.transition("warming", "active", { ...cause, took_ms: tookMs });
     this.#watchIdle();
   }
 
@@ -227,8 +250,22 @@ export class Target {
     return this.#closing !== undefined;
   }
 
+  #isEnding(): boolean {
+    return this.#retired || this.#isClosing();
+  }
+
+  /** Whether the service is to go on when this is closed. */
+  #isKept(): boolean {
+    return this.#ending === "keep" && this.#handler.detach !== undefined;
+  }
+
+  #turnAway(): void {
+    if (!this.#retired) this.group.refuseHeld();
+  }
+
   /** Never throws: what fails is logged, the failure of the warm itself is what counts. */
   async #undoWarm(started: boolean): Promise<void> {
+    if (this.#isKept()) return;
     await this.#path.shut();
     if (started && this.#reasonOfDeath() === undefined) {
       await this.#handler.drain().catch((error: unknown) => {
@@ -260,15 +297,15 @@ export class Target {
 
   /** `objection` is asked once new flows are held; what it returns calls the drain off. @throws that, after going back to active */
   async #drain(reason: string, objection?: () => Promise<Fault | undefined>): Promise<void> {
-    if (this.#state === "closed" || this.#state === "inactive") return;
-    this.#idleAbort.abort();
-    this.#transition("active", "draining", { reason });
+    if (this.state === "closed" || this.state === "inactive") return;
+    this.#idleDrain?.stop();
+    this.#machine.transition("active", "draining", { reason });
     const isShut = await this.#path.shut();
     // where nobody can tell, a flow may be alive
     const why = await objection?.().catch(
       (cause: unknown) => new Fault("FLOWS_UNKNOWN", `could not find out whether flows are alive on "${this.name}"`, { cause }),
     );
-    if (why !== undefined && !this.#isClosing()) {
+    if (why !== undefined && !this.#isEnding()) {
       await this.#callOff(why);
       throw why;
     }
@@ -281,7 +318,7 @@ export class Target {
     if (this.#death === undefined) this.#backoff.reset();
     const failure = collected(failures, "");
     if (failure !== undefined) this.#fail(failure);
-    this.#transition("draining", "inactive", { reason, error: failure === undefined ? undefined : messageOf(failure) });
+    this.#machine.transition("draining", "inactive", { reason, error: failure === undefined ? undefined : messageOf(failure) });
     if (failure !== undefined) throw failure as Error;
   }
 
@@ -293,11 +330,11 @@ export class Target {
     } catch (error) {
       await this.#undoWarm(true);
       this.#fail(error);
-      this.#transition("draining", "inactive", { error: messageOf(error), retry_in_ms: this.#backoff.failed() });
-      this.group.refuseHeld();
+      this.#machine.transition("draining", "inactive", { error: messageOf(error), retry_in_ms: this.#backoff.failed() });
+      this.#turnAway();
       throw error;
     }
-    this.#transition("draining", "active", { reason: messageOf(why) });
+    this.#machine.transition("draining", "active", { reason: messageOf(why) });
     this.#watchIdle();
   }
 
@@ -307,92 +344,76 @@ export class Target {
   }
 
   #watchIdle(): void {
-    const abort = new AbortController();
-    this.#idleAbort = abort;
-    const watch = new IdleWatch({
+    this.#idleDrain = new IdleDrain({
       group: this.group,
-      idleTimeoutMs: this.config.idleTimeoutMs,
+      idleTimeoutMs: this.#config.idleTimeoutMs,
       clock: this.#clock,
       log: this.#log,
+      wants: this.wants,
+      drain: (reason, idleAt, signal) =>
+        this.#serial.run(async () => {
+          if (signal.aborted || this.state !== "active" || this.wants.first() !== undefined) return;
+          await this.#drain(reason, () => this.#path.busySince(idleAt));
+        }),
     });
-    this.#drainWhenIdle(watch, abort.signal).catch((error: unknown) => {
-      if (!abort.signal.aborted && !hasCode(error, "TARGET_BUSY"))
-        this.#log.error("could not drain the idle target", { error: messageOf(error) });
-    });
-  }
-
-  async #drainWhenIdle(watch: IdleWatch, signal: AbortSignal): Promise<void> {
-    let idleAt: number;
-    do {
-      await this.wants.none(signal);
-      idleAt = await watch.idle(signal);
-    } while (this.wants.first() !== undefined);
-    await this.#serial.run(async () => {
-      if (signal.aborted || this.#state !== "active" || this.wants.first() !== undefined) return;
-      await this.#drain(`idle for ${this.config.idleTimeoutMs} ms`, () => this.#path.busySince(idleAt));
-    });
+    this.#idleDrain.start();
   }
 
   /** Called by the handler at any time. */
   #died(reason: Fault): void {
-    if (this.#state === "closed") return;
+    if (this.state === "closed") return;
     // also between the moment that it was found running and its turn
     this.#death = reason;
-    if (this.#state === "warming") this.#warmAbort.abort(reason);
+    if (this.state === "warming") this.#warmAbort.abort(reason);
     // a drain under way finds out when it is called off; otherwise that is how it was to end
-    if (this.#state !== "active") return;
-    this.#idleAbort.abort();
+    if (this.state !== "active") return;
+    this.#idleDrain?.stop();
     const retryInMs = this.#backoff.failed();
     this.#fail(reason);
     // before the state tells anyone: whoever warms now gets in line behind it
     void this.#serial.run(() => this.#path.leave(this.#closed.signal));
-    this.#transition("active", "inactive", { error: messageOf(reason), retry_in_ms: retryInMs });
+    this.#machine.transition("active", "inactive", { error: messageOf(reason), retry_in_ms: retryInMs });
   }
 
-  /** Drains if need be and releases everything. Idempotent. @throws AggregateError of what failed; it is closed all the same */
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
+  /**
+   * Drains if need be and releases everything. With "keep", a service whose kind can be found again goes on, and so does its way in
+   * the packet path. Idempotent. @throws AggregateError of what failed; it is closed all the same
+   */
+  close(how: Ending = "stop"): Promise<void> {
+    this.#closing ??= this.#close(how);
     return this.#closing;
   }
 
-  async #close(): Promise<void> {
+  async #close(how: Ending): Promise<void> {
+    this.#ending = how;
     this.#warmAbort.abort(new Fault("TARGET_CLOSED", `the target "${this.name}" is being closed`));
     this.#closed.abort();
-    this.#idleAbort.abort();
+    this.#idleDrain?.stop();
     const failures: unknown[] = [];
     await this.#serial.run(async () => {
-      const steps = [() => this.#drain("closing"), () => this.#handler.close(), () => this.#group?.close() ?? Promise.resolve()];
-      for (const step of steps) {
+      for (const step of this.#isKept() ? [() => this.#leave()] : this.#lastSteps()) {
         await step().catch((error: unknown) => {
           if (!hasCode(error, "TARGET_CLOSED")) failures.push(error);
         });
       }
-      this.#transition("inactive", "closed", { reason: "closing" });
-      this.#listeners.clear();
+      this.#machine.transition("inactive", "closed", { reason: "closing" });
+      this.#machine.forgetListeners();
     });
     const failure = collected(failures, `the target "${this.name}" could not be closed cleanly`);
     if (failure !== undefined) throw failure as Error;
   }
 
-  #fail(error: unknown): void {
-    if (hasCode(error, "TARGET_CLOSED")) return;
-    this.#lastError = { message: messageOf(error), date: this.#clock.date() };
+  #lastSteps(): (() => Promise<void>)[] {
+    const group = this.#ending === "keep" ? undefined : this.#group;
+    return [() => this.#drain("closing"), () => this.#handler.close(), () => group?.close() ?? Promise.resolve()];
   }
 
-  /** The only place that assigns the state. */
-  #transition(from: TargetState, to: TargetState, fields: Record<string, unknown>): void {
-    if (this.#state !== from || !TARGET_TRANSITIONS[from].includes(to)) {
-      throw new Fault("STATE_ILLEGAL", `target "${this.name}": ${this.#state} cannot become ${to}`);
-    }
-    this.#state = to;
-    const level = fields["error"] === undefined ? "info" : "error";
-    this.#log[level]("target state", { from, to, ...fields });
-    for (const listener of [...this.#listeners]) {
-      try {
-        listener(to);
-      } catch (error) {
-        this.#log.error("a listener of the target's state failed", { error: messageOf(error) });
-      }
-    }
+  async #leave(): Promise<void> {
+    if (this.state === "active") this.#machine.transition("active", "inactive", { reason: "left running for the next start" });
+    await this.#handler.detach?.();
+  }
+
+  #fail(error: unknown): void {
+    if (!hasCode(error, "TARGET_CLOSED")) this.#machine.failed(error);
   }
 }

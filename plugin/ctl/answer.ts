@@ -1,7 +1,7 @@
 import type { Codec } from "../../pkg/ctl/codec.ts";
 import { describeMethod, Method, responseTo } from "../../pkg/ctl/method.ts";
 import { idOf, parsePacket, type RawPacket } from "../../pkg/ctl/packet.ts";
-import { Fault, messageOf } from "../../pkg/fault/fault.ts";
+import { Fault, hasCode, messageOf } from "../../pkg/fault/fault.ts";
 import type { EngineApi } from "../../pkg/plugin/plugin.ts";
 
 const REASON = "asked for over the control socket";
@@ -16,6 +16,7 @@ const REQUESTS: ReadonlyMap<number, Request> = new Map<number, Request>([
   [Method.drainTargetRequest, (engine, body) => engine.drainTarget(nameIn(body), REASON, forceIn(body))],
   [Method.startFrontendRequest, (engine, body) => engine.startFrontend(nameIn(body))],
   [Method.stopFrontendRequest, (engine, body) => engine.stopFrontend(nameIn(body))],
+  [Method.reloadRequest, (engine) => engine.reload()],
 ]);
 
 /** Does what a packet asks for and returns the encoded response. Never rejects: what fails becomes an error response. */
@@ -33,7 +34,9 @@ export async function answer(engine: EngineApi, codec: Codec, raw: RawPacket): P
 }
 
 export function errorResponse(codec: Codec, id: number, error: unknown): Uint8Array {
-  return codec.encode({ id, method: Method.error, body: { msg: messageOf(error) } });
+  // that a file is wrong is for programs to know: everything else is for people
+  const code = hasCode(error, "CONFIG_INVALID") ? { code: "CONFIG_INVALID" } : {};
+  return codec.encode({ id, method: Method.error, body: { msg: messageOf(error), ...code } });
 }
 
 function nameIn(body: unknown): string {

@@ -1,7 +1,7 @@
 import { FakeClock } from "../../pkg/clock/fake-clock.ts";
 import { Fault } from "../../pkg/fault/fault.ts";
 import { collectingLog } from "../../pkg/log/collecting-log.ts";
-import type { EngineApi, Status } from "../../pkg/plugin/plugin.ts";
+import type { EngineApi, ReloadReport, Status } from "../../pkg/plugin/plugin.ts";
 
 /** An engine that records its calls. Operations on "slow" wait until a test lets them go; "unknown" does not exist. */
 export class FakeEngine implements EngineApi {
@@ -33,6 +33,11 @@ export class FakeEngine implements EngineApi {
 
   drainTarget(name: string, reason: string, force: boolean): Promise<void> {
     return this.#operation(`drain ${name}${force ? " by force" : ""}: ${reason}`, "TARGET_UNKNOWN", name);
+  }
+
+  reload(): Promise<ReloadReport> {
+    this.calls.push("reload");
+    return Promise.resolve({ targets: { added: ["backend"] } });
   }
 
   startFrontend(name: string): Promise<void> {

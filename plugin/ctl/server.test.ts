@@ -116,7 +116,7 @@ describe.each(CODECS)("control socket, %s: requests", (codec) => {
     [12, "close target request (12)"],
     [14, "new frontend request (14)"],
     [20, "close frontend request (20)"],
-    [22, "unknown method 22"],
+    [24, "unknown method 24"],
     [32768, "frontend should warm notification (32768)"],
     [65535, "unknown method 65535"],
   ])("refuses method %i and goes on", async (method, what) => {

@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { Fault } from "../../pkg/fault/fault.ts";
 import type { TargetKind } from "../../pkg/plugin/plugin.ts";
 import { OutputTail } from "../../pkg/process/output-tail.ts";
@@ -32,12 +33,14 @@ interface Run {
 /** A shell command, with all processes that it starts. */
 export class CmdTarget implements TargetHandler {
   readonly #context: TargetContext<CmdOptions>;
+  #options: CmdOptions;
   readonly #output: string;
   readonly #record: CommandRecord;
   #run: Run | undefined;
 
   constructor(context: TargetContext<CmdOptions>) {
     this.#context = context;
+    this.#options = context.options;
     this.#output = join(context.directory, "output");
     this.#record = new CommandRecord(join(context.directory, "command.json"));
   }
@@ -66,8 +69,26 @@ export class CmdTarget implements TargetHandler {
     return this.#stop();
   }
 
+  /** How it is stopped, it need not be told at its start. */
+  reconfigure(options: unknown): (() => void) | undefined {
+    const next = options as CmdOptions;
+    if (!isDeepStrictEqual(startOptions(this.#options), startOptions(next))) return undefined;
+    return () => {
+      this.#options = next;
+    };
+  }
+
+  async detach(): Promise<void> {
+    const run = this.#run;
+    this.#run = undefined;
+    if (run === undefined) return;
+    // whoever comes next looks after it
+    run.stopping = Promise.resolve();
+    await run.tail.close().catch(() => undefined);
+  }
+
   async adopt(): Promise<boolean> {
-    const { clock, commands, log, options } = this.#context;
+    const { clock, commands, log } = this.#context;
     const recorded = this.#record.read(log);
     const command = recorded === undefined ? undefined : commands.adopt(recorded.identity, clock);
     if (recorded === undefined || command === undefined) {
@@ -78,7 +99,7 @@ export class CmdTarget implements TargetHandler {
     await tail.start("end");
     const run: Run = { command, tail, stopping: undefined };
     this.#run = run;
-    if (!recorded.isOf(options)) {
+    if (!recorded.isOf(startOptions(this.#options))) {
       log.warn("stopping the command of a former configuration, which a daemon that is no more had started", {
         pid: command.pid,
       });
@@ -99,7 +120,8 @@ export class CmdTarget implements TargetHandler {
   }
 
   async #start(): Promise<Run> {
-    const { commands, log, options } = this.#context;
+    const { commands, log } = this.#context;
+    const options = this.#options;
     const { env, ...account } = Accounts.ofSystem().account(options.user, options.group);
     const tail = this.#newTail();
     await tail.start();
@@ -111,7 +133,7 @@ export class CmdTarget implements TargetHandler {
         ...account,
         output: this.#output,
       });
-      if (command.identity !== undefined) this.#record.write(command.identity, options, log);
+      if (command.identity !== undefined) this.#record.write(command.identity, startOptions(options), log);
       log.debug("command started", { pid: command.pid });
       return { command, tail, stopping: undefined };
     } catch (error) {
@@ -145,7 +167,7 @@ export class CmdTarget implements TargetHandler {
   }
 
   async #end({ command, tail }: Run): Promise<void> {
-    const { options } = this.#context;
+    const options = this.#options;
     command.signalGroup(parseSignal(options.stop_signal));
     // one that is suspended could not take the signal
     command.signalGroup("SIGCONT");
@@ -156,7 +178,7 @@ export class CmdTarget implements TargetHandler {
   async #kill(command: Command): Promise<void> {
     this.#context.log.warn("command did not stop in time and is killed", {
       pid: command.pid,
-      stop_timeout: this.#context.options.stop_timeout,
+      stop_timeout: this.#options.stop_timeout,
     });
     for (let left = KILL_TRIES; left > 0; left--) {
       command.signalGroup("SIGKILL");
@@ -187,6 +209,11 @@ export class CmdTarget implements TargetHandler {
       this.#context.log.warn("the command's output could not be read to its end", { error });
     }
   }
+}
+
+/** Those that a running command has been started with. */
+function startOptions({ stop_signal: _signal, stop_timeout: _timeout, ...options }: CmdOptions): unknown {
+  return options;
 }
 
 function exitFault({ exitCode, signal }: CommandExit, tail: OutputTail): Fault {

@@ -12,22 +12,24 @@ import { PageServer } from "./page-server.ts";
  */
 export class HttpFrontend implements FrontendHandler {
   readonly #context: FrontendContext<HttpOptions>;
+  #page: HttpOptions;
   #servers: PageServer[] = [];
   #unsubscribe: (() => void) | undefined;
 
   constructor(context: FrontendContext<HttpOptions>) {
     this.#context = context;
+    this.#page = context.options;
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    const { clock, listen, options, target } = this.#context;
+    const { clock, listen, target } = this.#context;
     try {
       for (const address of listen) {
         signal.throwIfAborted();
         const onRequest = (client: AddrPort): void => {
           target.warm(`request from ${client.address}`, formatAddrPort(client));
         };
-        const server = new PageServer({ address, page: options, clock, onRequest });
+        const server = new PageServer({ address, page: () => this.#page, clock, onRequest });
         await server.start();
         this.#servers.push(server);
       }
@@ -40,6 +42,12 @@ export class HttpFrontend implements FrontendHandler {
       if (state !== "active") return;
       for (const server of this.#servers) server.release();
     });
+  }
+
+  reconfigure(options: unknown): () => void {
+    return () => {
+      this.#page = options as HttpOptions;
+    };
   }
 
   async stop(): Promise<void> {

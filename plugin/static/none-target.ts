@@ -12,6 +12,10 @@ class NoneTarget implements TargetHandler {
     return Promise.resolve();
   }
 
+  detach(): Promise<void> {
+    return Promise.resolve();
+  }
+
   close(): Promise<void> {
     return Promise.resolve();
   }

@@ -23,7 +23,8 @@ const CLOSE_MS = 1000;
 
 export interface PageServerOptions {
   readonly address: AddrPort;
-  readonly page: HttpOptions;
+  /** Asked for with each request. */
+  readonly page: () => HttpOptions;
   readonly clock: Clock;
   /** Called for each request. */
   readonly onRequest: (client: AddrPort) => void;
@@ -109,7 +110,7 @@ export class PageServer {
 
   #respond(request: IncomingMessage, response: ServerResponse): void {
     if (response.headersSent) return;
-    const { page } = this.#options;
+    const page = this.#options.page();
     const found = pathOf(request.url ?? "") === page.endpoint;
     const body = Buffer.from(found ? page.content : "not found\n");
     const status = found ? page.status : 404;

@@ -84,9 +84,10 @@ class KernelHarness implements DataplaneHarness {
     this.dataplane = dataplane;
   }
 
-  async open(): Promise<void> {
+  async open(committed: boolean): Promise<void> {
     await tools.run("conntrack", ["-F"]);
     await this.dataplane.start({ ...NO_NEEDS, hold: true });
+    if (committed) await this.dataplane.commit();
     for (const address of SERVERS) {
       const server = await listenTcp(address);
       server.on("connection", (socket: Socket) => this.#accepted.add(socket));
@@ -163,11 +164,11 @@ class KernelHarness implements DataplaneHarness {
   }
 }
 
-dataplaneContract("nft", async ({ wildcardOverlap }) => {
+dataplaneContract("nft", async ({ wildcardOverlap, committed = true }) => {
   await ownNamespace();
   const directory = await mkdtemp(join(tmpdir(), "proxygw-contract-"));
   const harness = new KernelHarness(directory, newDataplane(directory, { overlap: wildcardOverlap }));
-  await harness.open();
+  await harness.open(committed);
   return harness;
 });
 
@@ -206,6 +207,8 @@ describe("nft driver", () => {
     const before = { rules: await ruleset(), sysctls: await Promise.all(keys.map(sysctl)) };
     const dataplane = newDataplane(directory);
     await dataplane.start({ routeLocalnet: true, forwardIPv4: true, forwardIPv6: true, hold: true });
+    await dataplane.commit();
+    await dataplane.commit();
     expect(await Promise.all(keys.slice(0, 3).map(sysctl))).toEqual(["1", "1", "1"]);
     expect(await ruleset()).toContain("chain loopback_guard");
     await dataplane.close();
@@ -220,6 +223,8 @@ describe("nft driver", () => {
     const dataplane = newDataplane(directory);
     cleanups.push(() => dataplane.close());
     await dataplane.start({ ...NO_NEEDS, forwardIPv4: true });
+    await dataplane.commit();
+    await dataplane.commit();
     expect(await ruleset()).not.toContain("leftover");
     expect(await ruleset()).toContain("chain forward_guard4 {");
     await dataplane.close();
@@ -233,6 +238,8 @@ describe("nft driver", () => {
     const dataplane = newDataplane(directory);
     cleanups.push(() => dataplane.close());
     await dataplane.start(NO_NEEDS);
+    await dataplane.commit();
+    await dataplane.commit();
     expect(await sysctl("net/ipv4/ip_forward")).toBe("0");
   });
 
@@ -253,6 +260,8 @@ describe("nft driver", () => {
     const first = newDataplane(directory);
     cleanups.push(() => first.close());
     await first.start(NO_NEEDS);
+    await first.commit();
+    await first.commit();
     const before = await ruleset();
     await expect(newDataplane(directory).start(NO_NEEDS)).rejects.toMatchObject({
       code: "TABLE_IN_USE",
@@ -262,6 +271,8 @@ describe("nft driver", () => {
     const other = newDataplane(directory, { table: "other" });
     cleanups.push(() => other.close());
     await other.start(NO_NEEDS);
+    await other.commit();
+    await other.commit();
   });
 
   it("makes its table and iptables' rules again when somebody flushed them, with all that was in it", async () => {
@@ -270,8 +281,10 @@ describe("nft driver", () => {
     const dataplane = newDataplane(directory);
     cleanups.push(() => dataplane.close());
     await dataplane.start({ ...NO_NEEDS, hold: true });
+    await dataplane.commit();
+    await dataplane.commit();
     const endpoint: AddrPort = { family: "ipv4", address: "127.0.0.2", port: 80 };
-    const group = await dataplane.createGroup({ name: "t", endpoints: [{ name: "e", protocol: "tcp", addresses: [endpoint] }] });
+    const group = dataplane.createGroup({ name: "t", endpoints: [{ name: "e", protocol: "tcp", addresses: [endpoint] }] });
     const mapping = group.createMapping({
       name: "f",
       protocol: "tcp",
@@ -308,6 +321,8 @@ describe("nft driver", () => {
     const dataplane = newDataplane(directory);
     cleanups.push(() => dataplane.close());
     await dataplane.start({ ...NO_NEEDS, routeLocalnet: true, forwardIPv4: true });
+    await dataplane.commit();
+    await dataplane.commit();
     expect(await ruleset()).not.toContain("chain forward_guard4 {");
     await writeFile("/proc/sys/net/ipv4/ip_forward", "0");
     await writeFile("/proc/sys/net/ipv4/conf/all/route_localnet", "0");
@@ -323,11 +338,13 @@ describe("nft driver", () => {
     const dataplane = newDataplane(directory);
     cleanups.push(() => dataplane.close());
     await dataplane.start(NO_NEEDS);
+    await dataplane.commit();
+    await dataplane.commit();
     const begun = systemClock.now();
     await Promise.all(
       Array.from({ length: 2000 }, async (_each, at) => {
         const endpoint: AddrPort = { family: "ipv4", address: "127.0.0.2", port: 1 + at };
-        const group = await dataplane.createGroup({
+        const group = dataplane.createGroup({
           name: `t${String(at)}`,
           endpoints: [{ name: "e", protocol: "tcp", addresses: [endpoint] }],
         });

@@ -1,7 +1,8 @@
 /** The nftables driver: implements Dataplane with the nft and conntrack programs and one table of its own. */
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../../clock/clock.ts";
-import type { DataplaneConfig } from "../../config/types.ts";
+import type { DataplaneConfig, Ending } from "../../config/types.ts";
 import { collected, Fault, hasCode } from "../../fault/fault.ts";
 import type { Log } from "../../log/log.ts";
 import type { ToolRunner } from "../../process/process.ts";
@@ -15,9 +16,9 @@ import { HoldQueue } from "./hold-queue.ts";
 import { Nft } from "./nft.ts";
 import { probe, type ProbeHost } from "./probe.ts";
 import { findQueueWay, QUEUE_WAY_TEXT, QueueRules } from "./queue-way.ts";
-import { deleteTableText, type QueueWay, type TableSpec, tableText } from "./ruleset.ts";
+import { deleteTableText, type QueueWay, restructureText, type TableSpec, tableText } from "./ruleset.ts";
 import { Sysctls } from "./sysctl.ts";
-import { applySystem, isNeeded, planSystem } from "./system-settings.ts";
+import { applySystem, isNeeded, planSystem, type SystemPlan } from "./system-settings.ts";
 import { TableContent } from "./table-content.ts";
 import { TableLock } from "./table-lock.ts";
 import { Transactor } from "./transactor.ts";
@@ -45,13 +46,16 @@ export class NftDataplane implements Dataplane {
   readonly #gateCounters: GateCounters;
   readonly #queue: HoldQueue;
   readonly #claims: MappingClaims;
-  readonly #groups = new Map<string, NftGroup>();
   #needs: Needs | undefined;
   #spec: TableSpec | undefined;
+  #way: QueueWay = { way: "none" };
+  /** Where iptables takes packets to the queue. */
   #queueRules: QueueRules | undefined;
   #state: "new" | "started" | "closed" = "new";
   /** What start() acquired, to be released last one first. */
-  #releases: (() => Promise<void>)[] = [];
+  readonly #releases: (() => Promise<void>)[] = [];
+  /** What commit() and later changes did to the system, to be undone before that, last one first. */
+  readonly #restores: (() => Promise<void>)[] = [];
   #closing: Promise<void> | undefined;
 
   constructor(options: NftDataplaneOptions) {
@@ -65,7 +69,7 @@ export class NftDataplane implements Dataplane {
       stateFile: join(options.runtimeDir, "sysctls.json"),
       ...(options.sysctlRoot === undefined ? {} : { root: options.sysctlRoot }),
     });
-    this.#transactor = new Transactor(this.#nft, () => this.#remake());
+    this.#transactor = new Transactor(this.#nft, options.config.table, () => this.#remake());
     this.#claims = new MappingClaims(options.config.wildcardOverlap);
     this.#content = new TableContent(options.config.table);
     this.#gateCounters = new GateCounters(this.#nft, options.config.table);
@@ -89,21 +93,75 @@ export class NftDataplane implements Dataplane {
   }
 
   async #acquire(needs: Needs, signal?: AbortSignal): Promise<void> {
-    const { table, marks } = this.#options.config;
     await probe(this.#options.tools, this.#options.host, signal);
     await this.#lock.acquire();
     this.#releases.push(() => this.#lock.release());
     await this.#sysctls.recover();
+    this.#sysctls.refuseUnmanaged((await planSystem(this.#sysctls, needs)).lacking);
+    if (needs.hold) await this.#openQueue();
+    this.#needs = needs;
+  }
+
+  async commit(): Promise<void> {
+    const needs = this.#started();
+    try {
+      await this.#transactor.begin(() => this.#takeTable(needs));
+    } catch (error) {
+      const failures = await runAll(this.#restores.splice(0).reverse());
+      throw collected([error, ...failures], "") as Error;
+    }
+  }
+
+  async #takeTable(needs: Needs): Promise<void> {
+    const { table, marks } = this.#options.config;
     await this.#sysctls.restore((key) => !isNeeded(key, needs));
     const plan = await planSystem(this.#sysctls, needs);
-    this.#sysctls.refuseUnmanaged(plan.lacking);
-    const queue = needs.hold ? await this.#openQueue() : ({ way: "none" } as const);
+    this.#spec = { table, marks, queue: this.#way, loopbackGuard: needs.routeLocalnet, forwardGuard: plan.forwarded };
+    await this.#addQueueRules();
+    await this.#nft.apply(this.#wholeTable(), `create the table "inet ${table}"`);
     // the guards are in force before the settings that need them, and until those are put back
-    this.#releases.push(() => this.#deleteTable());
-    this.#releases.push(() => this.#sysctls.restore());
-    this.#needs = needs;
-    this.#spec = { table, marks, queue, loopbackGuard: needs.routeLocalnet, forwardGuard: plan.forwarded };
-    await this.#nft.apply(this.#wholeTable(), `create the table "inet ${table}"`, signal);
+    this.#restores.push(() => this.#deleteTable());
+    this.#restores.push(() => this.#sysctls.restore());
+    this.#queue.begin();
+    await applySystem(this.#sysctls, plan);
+  }
+
+  async adapt(needs: Needs): Promise<void> {
+    const before = this.#started();
+    const after: Needs = {
+      routeLocalnet: before.routeLocalnet || needs.routeLocalnet,
+      forwardIPv4: before.forwardIPv4 || needs.forwardIPv4,
+      forwardIPv6: before.forwardIPv6 || needs.forwardIPv6,
+      hold: before.hold || needs.hold,
+    };
+    if (isDeepStrictEqual(before, after)) return;
+    const plan = await planSystem(this.#sysctls, after);
+    this.#sysctls.refuseUnmanaged(plan.lacking);
+    if (after.hold && !before.hold) {
+      await this.#openQueue();
+      this.#queue.begin();
+      await this.#addQueueRules();
+    }
+    this.#needs = after;
+    await this.#restructure({ queue: this.#way, loopbackGuard: after.routeLocalnet }, plan);
+  }
+
+  /** Brings the chains to what is needed by now, and then the settings that they guard. */
+  async #restructure(change: Partial<TableSpec>, plan: SystemPlan): Promise<void> {
+    const spec = this.#spec;
+    if (spec === undefined) return;
+    const guarded = [...new Set([...spec.forwardGuard, ...plan.forwarded])];
+    const after = { ...spec, ...change, forwardGuard: guarded };
+    const lines = restructureText(spec, after);
+    if (lines.length > 0) {
+      const undo = (): void => {
+        this.#spec = spec;
+      };
+      await this.#transactor.submit(() => {
+        this.#spec = after;
+        return { lines, undo };
+      }, "change the chains of its table");
+    }
     await applySystem(this.#sysctls, plan);
   }
 
@@ -122,7 +180,7 @@ export class NftDataplane implements Dataplane {
   }
 
   async verify(): Promise<void> {
-    if (this.#state !== "started") throw new Fault("DATAPLANE_CLOSED", "the dataplane is not running");
+    this.#started();
     // nothing to add, unless there is no table to add it to
     const line = `add chain inet ${this.#options.config.table} to_queue`;
     await this.#transactor.submit(() => ({ lines: [line], undo: () => undefined }), "look after its table");
@@ -137,17 +195,12 @@ export class NftDataplane implements Dataplane {
     if (plan.lacking.length === 0) return;
     log.warn("somebody else changed settings that are needed", { sysctls: plan.lacking.map(({ key }) => key).join(" ") });
     if (!config.manageSysctls) return;
-    const guarded = this.#spec.forwardGuard;
-    if (plan.forwarded.some((family) => !guarded.includes(family))) {
-      // with the guard first, as at the start
-      this.#spec = { ...this.#spec, forwardGuard: [...new Set([...guarded, ...plan.forwarded])] };
-      await this.#transactor.submit(() => ({ lines: [this.#wholeTable()], undo: () => undefined }), "guard what is forwarded");
-    }
-    await applySystem(this.#sysctls, plan);
+    // with the guard first, as at the start
+    await this.#restructure({}, plan);
   }
 
   /** Before the table: what its rules send to the queue must find it. */
-  async #openQueue(): Promise<QueueWay> {
+  async #openQueue(): Promise<void> {
     const { tools, log, config } = this.#options;
     const options = { nft: this.#nft, tools, table: config.table, queue: config.queue, mark: config.marks.queue };
     const found = await findQueueWay(options);
@@ -165,19 +218,20 @@ export class NftDataplane implements Dataplane {
       this.#queue.close();
       return Promise.resolve();
     });
-    if (found.way === "mark") {
-      const rules = new QueueRules(options);
-      this.#queueRules = rules;
-      this.#releases.push(() => rules.remove());
-      await rules.add();
-    }
+    this.#way = found;
+    if (found.way === "mark") this.#queueRules = new QueueRules(options);
     log.info("packets for targets that are not active are held", { queue: config.queue, by: QUEUE_WAY_TEXT[found.way] });
-    return found;
   }
 
-  async createGroup(spec: GroupSpec): Promise<Group> {
-    if (this.#state !== "started") throw new Fault("DATAPLANE_CLOSED", "the dataplane is not running");
-    if (this.#groups.has(spec.name)) throw new Fault("GROUP_EXISTS", `there is a group "${spec.name}" already`);
+  async #addQueueRules(): Promise<void> {
+    const rules = this.#queueRules;
+    if (rules === undefined) return;
+    this.#restores.push(() => rules.remove());
+    await rules.add();
+  }
+
+  createGroup(spec: GroupSpec): Group {
+    this.#started();
     const group = new NftGroup(spec, {
       table: this.#options.config.table,
       claims: this.#claims,
@@ -187,34 +241,26 @@ export class NftDataplane implements Dataplane {
       content: this.#content,
       queue: this.#queue,
       gateCounters: this.#gateCounters,
-      onClose: () => this.#groups.delete(spec.name),
     });
-    this.#groups.set(spec.name, group);
-    try {
-      await group.open();
-    } catch (error) {
-      this.#groups.delete(spec.name);
-      throw error;
-    }
+    void group.open();
     return group;
   }
 
-  close(): Promise<void> {
-    this.#closing ??= this.#release();
+  #started(): Needs {
+    if (this.#state !== "started" || this.#needs === undefined)
+      throw new Fault("DATAPLANE_CLOSED", "the dataplane is not running");
+    return this.#needs;
+  }
+
+  close(how: Ending = "stop"): Promise<void> {
+    this.#closing ??= this.#release(how === "keep" ? this.#releases : [...this.#releases, ...this.#restores]);
     return this.#closing;
   }
 
-  async #release(): Promise<void> {
+  async #release(releases: readonly (() => Promise<void>)[]): Promise<void> {
     this.#state = "closed";
-    const failures: unknown[] = [];
-    for (const release of this.#releases.reverse()) {
-      try {
-        await release();
-      } catch (error) {
-        failures.push(error);
-      }
-    }
-    this.#releases = [];
+    this.#transactor.abandon(new Fault("DATAPLANE_CLOSED", "the dataplane is closed"));
+    const failures = await runAll([...releases].reverse());
     if (failures.length > 0) throw collected(failures, "the dataplane could not be closed cleanly") as Error;
   }
 
@@ -226,4 +272,11 @@ export class NftDataplane implements Dataplane {
       if (!hasCode(error, "NFT_NOT_FOUND")) throw error;
     }
   }
+}
+
+/** Takes each step whatever the one before did; returns the failures. */
+async function runAll(steps: readonly (() => Promise<void>)[]): Promise<unknown[]> {
+  const failures: unknown[] = [];
+  for (const step of steps) await step().catch((error: unknown) => failures.push(error));
+  return failures;
 }

@@ -12,7 +12,7 @@ import { keyText, SPECIFIC } from "./key.ts";
 import type { Nft } from "./nft.ts";
 import { CLOCK_TIMEOUT_MS } from "./ruleset.ts";
 import type { TableContent } from "./table-content.ts";
-import type { Change, Transactor } from "./transactor.ts";
+import type { Change, Prepared, Transactor } from "./transactor.ts";
 
 /** What a group shares with the driver and its siblings. */
 export interface GroupShare {
@@ -24,7 +24,6 @@ export interface GroupShare {
   readonly content: TableContent;
   readonly queue: HoldQueue;
   readonly gateCounters: GateCounters;
-  readonly onClose: () => void;
 }
 
 export class NftGroup implements Group {
@@ -34,6 +33,8 @@ export class NftGroup implements Group {
   readonly #mappings = new Set<NftMapping>();
   /** As the table has it, or will when the changes under way are done. */
   #active = false;
+  /** Whether the endpoints are in the table, likewise. */
+  #present = false;
   #closed = false;
 
   constructor(spec: GroupSpec, share: GroupShare) {
@@ -42,12 +43,9 @@ export class NftGroup implements Group {
     this.#share = share;
   }
 
-  /** Makes the endpoints known to the idle clock. */
-  open(): Promise<void> {
-    return this.#share.transactor.submit(
-      () => this.#share.content.replace([], endpointElements(this.#spec.endpoints)),
-      `add the endpoints of "${this.name}"`,
-    );
+  /** Makes the endpoints known to the idle clock. Never fails: the next change brings them all the same, and tells. */
+  async open(): Promise<void> {
+    await this.#change(`add the endpoints of "${this.name}"`, () => () => undefined).catch(() => undefined);
   }
 
   async activate(): Promise<void> {
@@ -122,10 +120,15 @@ export class NftGroup implements Group {
       setEnabled: (enabled) => this.#setEnabled(mapping, enabled),
       gateCounters: this.#share.gateCounters,
       conntrack: this.#share.conntrack,
+      handOver: () => {
+        this.#share.queue.handOver(hold);
+      },
+      release: () => {
+        this.#share.claims.release(spec);
+      },
       forget: () => {
         this.#mappings.delete(mapping);
-        this.#share.queue.unregister(spec);
-        this.#share.claims.release(spec);
+        this.#share.queue.unregister(spec, hold);
       },
     });
     this.#mappings.add(mapping);
@@ -146,15 +149,19 @@ export class NftGroup implements Group {
   #change(doing: string, alter: () => () => void): Promise<void> {
     const change: Change = () => {
       const before = this.#elements();
+      const wasPresent = this.#present;
+      this.#present = true;
       const undoAlter = alter();
       const chains = [...this.#mappings].filter(({ enabled }) => enabled).map(({ spec }) => this.#share.content.needChains(spec));
       const elements = this.#share.content.replace(before, this.#elements());
       return {
-        lines: [...chains.flatMap((each) => each.lines), ...elements.lines, ...this.#forgetCounted(elements.lines)],
+        ...elements,
+        lines: [...chains.flatMap((each) => each.lines ?? []), ...this.#forgetCounted(elements)],
         undo: () => {
           elements.undo();
           for (const each of chains) each.undo();
           undoAlter();
+          this.#present = wasPresent;
         },
       };
     };
@@ -162,26 +169,27 @@ export class NftGroup implements Group {
   }
 
   /** Whoever comes anew from the same port is to be counted anew by wake limits: each time that something changes, the flows counted are forgotten. */
-  #forgetCounted(changes: readonly string[]): string[] {
+  #forgetCounted({ deleted = [], added = [] }: Prepared): string[] {
     const limited = [...this.#mappings].some(({ spec }) => spec.gates.wakeLimit !== undefined);
-    if (!limited || this.#active || changes.length === 0) return [];
+    if (!limited || this.#active || deleted.length + added.length === 0) return [];
     return Object.values(SPECIFIC).map(({ suffix }) => `flush set inet ${this.#share.table} counted${suffix}`);
   }
 
-  /** What the mappings should have in the table. */
+  /** What it should have in the table. */
   #elements(): Element[] {
-    return [...this.#mappings].flatMap(({ enabled, spec }) => (enabled ? mappingElements(spec, this.#active) : []));
+    const mappings = [...this.#mappings].flatMap(({ enabled, spec }) => (enabled ? mappingElements(spec, this.#active) : []));
+    return this.#present ? [...endpointElements(this.#spec.endpoints), ...mappings] : mappings;
   }
 
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    for (const mapping of [...this.#mappings]) await mapping.close();
-    await this.#share.transactor.submit(
-      () => this.#share.content.replace(endpointElements(this.#spec.endpoints), []),
-      `remove the endpoints of "${this.name}"`,
-    );
-    this.#share.onClose();
+    const mappings = [...this.#mappings].map((mapping) => mapping.close());
+    const endpoints = this.#change(`remove the endpoints of "${this.name}"`, () => {
+      this.#present = false;
+      return () => undefined;
+    });
+    await Promise.all([...mappings, endpoints]);
   }
 
   #addresses(): { readonly protocol: Protocol; readonly address: AddrPort }[] {
@@ -197,6 +205,10 @@ interface MappingOwner {
   readonly conntrack: Conntrack;
   readonly gateCounters: GateCounters;
   setEnabled(enabled: boolean): Promise<void>;
+  /** What is held goes to whoever has the listen addresses now. */
+  handOver(): void;
+  /** The listen addresses may be claimed by others. */
+  release(): void;
   forget(): void;
 }
 
@@ -207,7 +219,7 @@ class NftMapping implements Mapping {
   /** Written by the group only, when the transaction's turn comes. */
   enabled = false;
   readonly #owner: MappingOwner;
-  #closed = false;
+  #closing: Promise<void> | undefined;
 
   constructor(spec: MappingSpec, hold: MappingHold, owner: MappingOwner) {
     this.name = spec.name;
@@ -225,6 +237,8 @@ class NftMapping implements Mapping {
     this.hold.taking = true;
     try {
       await this.#owner.setEnabled(true);
+      // a disable() before it may have ended in between
+      this.hold.taking = true;
     } catch (error) {
       this.hold.taking = this.enabled;
       throw error;
@@ -247,7 +261,7 @@ class NftMapping implements Mapping {
   async #disable(): Promise<void> {
     await this.#owner.setEnabled(false);
     this.hold.taking = false;
-    this.hold.letGo();
+    this.#owner.handOver();
   }
 
   async counters(): Promise<MappingCounters> {
@@ -255,14 +269,18 @@ class NftMapping implements Mapping {
     return { ...(await this.#owner.gateCounters.of(this.spec)), ...this.hold.counters };
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#owner.release();
     await this.#disable();
     this.#owner.forget();
   }
 
   #refuseClosed(): void {
-    if (this.#closed) throw new Fault("DATAPLANE_CLOSED", `the mapping "${this.name}" is closed`);
+    if (this.#closing !== undefined) throw new Fault("DATAPLANE_CLOSED", `the mapping "${this.name}" is closed`);
   }
 }

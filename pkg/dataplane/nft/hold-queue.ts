@@ -7,6 +7,7 @@ import { parsePacket } from "../../netlink/packet.ts";
 import { isWildcard } from "../../value/addr-port.ts";
 import type { MappingSpec } from "../dataplane.ts";
 import { HoldRoom } from "../hold-room.ts";
+import type { HeldPacket } from "../hold-table.ts";
 import { MappingHold } from "../mapping-hold.ts";
 
 /** Packets that the kernel keeps for the daemon; more than all frontends together usually hold. */
@@ -31,6 +32,8 @@ export class HoldQueue {
   readonly #marks = new Map<number, number>();
   readonly #closed = new AbortController();
   #queue: PacketQueue | undefined;
+  /** False until the table is ours: what comes then was sent by a dead daemon's. */
+  #begun = false;
 
   constructor(options: HoldQueueOptions) {
     this.#options = options;
@@ -56,6 +59,11 @@ export class HoldQueue {
     });
     if (this.#closed.signal.aborted) queue.close();
     else this.#queue = queue;
+  }
+
+  /** From now on packets are held. Those that came before were dropped, so that their clients try again. */
+  begin(): void {
+    this.#begun = true;
   }
 
   async #reopen(fault: Fault): Promise<void> {
@@ -105,33 +113,41 @@ export class HoldQueue {
     return hold;
   }
 
-  /** The reverse of register(): what is held is let go to wherever it would go without the mapping. Idempotent. */
-  unregister(spec: MappingSpec): void {
-    for (const key of keysOf(spec)) {
-      this.#holds.get(key)?.letGo();
-      this.#holds.delete(key);
-    }
+  /** The reverse of register(); what is held is handed over. Idempotent. */
+  unregister(spec: MappingSpec, hold: MappingHold): void {
+    // another mapping may have taken the listen address over
+    for (const key of keysOf(spec)) if (this.#holds.get(key) === hold) this.#holds.delete(key);
+    this.handOver(hold);
+  }
+
+  /** What `hold` has goes to the mapping that has its listen address now; if there is none, wherever it goes by itself. */
+  handOver(hold: MappingHold): void {
+    for (const packet of hold.handOver()) this.#deliver(packet);
   }
 
   #packet(packet: QueuedPacket): void {
     const { marks, log } = this.#options;
     const mark = clear(packet.mark, marks.queue);
-    if (packet.mark !== 0) this.#marks.set(packet.id, mark);
     const parsed = parsePacket(packet.payload);
-    if (parsed.packet === undefined) {
-      log.debug("dropped a packet that could not be read", { flaw: parsed.flaw });
-      this.#marks.delete(packet.id);
+    if (parsed.packet === undefined || !this.#begun) {
+      if (parsed.packet === undefined) log.debug("dropped a packet that could not be read", { flaw: parsed.flaw });
       this.#queue?.drop(packet.id);
       return;
     }
-    const { protocol, destination, source, flowKey, family } = parsed.packet;
+    if (packet.mark !== 0) this.#marks.set(packet.id, mark);
+    const { protocol, destination, source, flowKey } = parsed.packet;
+    this.#deliver({ id: packet.id, flowKey, protocol, source, destination, bytes: packet.length });
+  }
+
+  #deliver(packet: HeldPacket): void {
+    const { protocol, destination } = packet;
     const hold = [
       this.#holds.get(`${protocol} ${destination.address} ${destination.port}`),
-      this.#holds.get(`${protocol} ${family} ${destination.port}`),
+      this.#holds.get(`${protocol} ${destination.family} ${destination.port}`),
     ].find((each) => each?.taking);
     // none: the mapping has just gone
     if (hold === undefined) this.#accept([packet.id], 0);
-    else hold.packet({ id: packet.id, flowKey, protocol, source, bytes: packet.length });
+    else hold.packet(packet);
   }
 
   #accept(ids: readonly number[], extraMark: number): void {

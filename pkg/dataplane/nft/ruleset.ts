@@ -18,6 +18,7 @@
  *      0 filter  hairpin, forward_guard (forward)
  *    100 srcnat  sources (postrouting)
  */
+import { isDeepStrictEqual } from "node:util";
 import type { DataplaneMarks } from "../../config/types.ts";
 import type { Family } from "../../value/protocol.ts";
 import { type Key, KEYS, SPECIFIC, toOwnAddress, WILDCARD } from "./key.ts";
@@ -47,11 +48,12 @@ const ENTRY_HOOKS = ["prerouting", "output"] as const;
 /** Anything but a client's first packet of a connection. */
 const NOT_FIRST = "meta l4proto tcp tcp flags & (fin | syn | rst | ack) != syn";
 
-interface BaseChain {
+interface Chain {
   readonly name: string;
-  readonly type: "filter" | "nat";
-  readonly hook: "prerouting" | "output" | "forward" | "postrouting";
-  readonly priority: string;
+  /** Of a base chain; a regular one has none, and is gone to from others. */
+  readonly type?: "filter" | "nat";
+  readonly hook?: "prerouting" | "output" | "forward" | "postrouting";
+  readonly priority?: string;
   readonly rules: readonly string[];
 }
 
@@ -60,10 +62,24 @@ export function tableText(spec: TableSpec): string {
   const parts = [
     ...KEYS.flatMap(setsOf),
     ...FAMILIES.flatMap(setsOfFamily),
-    ...regularChains(spec),
-    ...baseChains(spec).map(baseChainText),
+    ...chainsOf(spec).map((each) => block(`chain ${each.name}`, [...headLines(each), ...each.rules])),
   ];
   return `add table inet ${spec.table}\ndelete table inet ${spec.table}\ntable inet ${spec.table} {\n${parts.join("\n")}\n}\n`;
+}
+
+/** What brings a table made by tableText(before) to `after`, with all that is in its sets. No chain is removed. */
+export function restructureText(before: TableSpec, after: TableSpec): string[] {
+  const { table } = after;
+  const former = new Map(chainsOf(before).map((each) => [each.name, each]));
+  const changed = chainsOf(after).filter((each) => !isDeepStrictEqual(each, former.get(each.name)));
+  // a hook and its priority are for ever: such a chain is made again
+  const moved = changed.filter((each) => headLines(former.get(each.name) ?? each).join() !== headLines(each).join());
+  return [
+    ...moved.map(({ name }) => `delete chain inet ${table} ${name}`),
+    ...changed.map((each) => `add chain inet ${table} ${each.name} {\n${headLines(each).join("\n")}\n}`),
+    ...changed.map(({ name }) => `flush chain inet ${table} ${name}`),
+    ...changed.flatMap(({ name, rules }) => rules.map((rule) => `add rule inet ${table} ${name} ${rule}`)),
+  ];
 }
 
 export function deleteTableText(table: string): string {
@@ -105,34 +121,34 @@ function setsOfFamily(family: Family): string[] {
   ];
 }
 
-function regularChains(spec: TableSpec): string[] {
+function regularChains(spec: TableSpec): Chain[] {
   const { masquerade, ignore } = spec.marks;
   // a wildcard's key has no address: without its family, IPv4's would take IPv6's packets
-  const counted = (name: string, verdict: string): string =>
-    block(`chain ${name}`, [
+  const counted = (name: string, verdict: string): Chain =>
+    chain(`${name}`, [
       ...KEYS.map(({ suffix, family, expression }) => `meta nfproto ${family} ${expression} @${name}${suffix} ${verdict}`),
       verdict,
     ]);
   return [
-    block("chain refuse", ["meta l4proto tcp reject with tcp reset", "reject with icmpx type port-unreachable"]),
+    chain("refuse", ["meta l4proto tcp reject with tcp reset", "reject with icmpx type port-unreachable"]),
     counted("denied", "drop"),
     counted("ignored", "goto refuse"),
     counted("limited", "goto refuse"),
-    block("chain to_queue", queueRules(spec)),
+    chain("to_queue", queueRules(spec)),
     ...KEYS.map(({ suffix, expression, source }) =>
-      block(`chain hold_flow${suffix}`, [
+      chain(`hold_flow${suffix}`, [
         `${expression} . ${source} @deny${suffix} goto denied`,
         `${expression} . ${source} @ignore${suffix} goto ignored`,
         `${expression} vmap @limit${suffix}`,
         "goto to_queue",
       ]),
     ),
-    block("chain hold", [
+    chain("hold", [
       `${NOT_FIRST} accept`,
       ...lookUp(({ suffix, expression }) => [`${expression} @hold${suffix} goto hold_flow${suffix}`]),
     ]),
-    block(
-      "chain new_flows",
+    chain(
+      "new_flows",
       lookUp(({ suffix, expression, source }) => [
         `${expression} . ${source} @deny${suffix} goto denied`,
         `${expression} . ${source} @ignore${suffix} ct mark set ct mark | ${hex(ignore)}`,
@@ -143,35 +159,35 @@ function regularChains(spec: TableSpec): string[] {
     ),
     // Segments that conntrack takes for no part of their connection are not translated: what is no listener, or does not know
     // the connection by these addresses, would reset it. SYNs are another matter (an answer whose question went another way).
-    block("chain invalid", [
+    chain("invalid", [
       "tcp flags & syn == syn accept",
       ...FAMILIES.map((family) => `${endpointKey(family, "saddr")} @endpoint${SPECIFIC[family].suffix} drop`),
       ...lookUp(({ suffix, expression }) => [`${expression} @hold${suffix} goto refuse`, `${expression} @mapped${suffix} drop`]),
     ]),
-    block(
-      "chain destinations",
+    chain(
+      "destinations",
       lookUp(({ suffix, expression, family }) => [
         `dnat ${family === "ipv4" ? "ip" : "ip6"} to ${expression} map @dnat${suffix}`,
       ]),
     ),
     ...(["daddr", "saddr"] as const).map((field) =>
-      block(
-        `chain clock_${field}`,
+      chain(
+        `clock_${field}`,
         FAMILIES.map(
           (family) =>
             `${endpointKey(family, field)} @endpoint${SPECIFIC[family].suffix} update @active${SPECIFIC[family].suffix} { ${endpointKey(family, field)} }`,
         ),
       ),
     ),
-    block("chain masquerade_always", ["masquerade"]),
-    block("chain masquerade_auto", [
+    chain("masquerade_always", ["masquerade"]),
+    chain("masquerade_auto", [
       // a loopback source is no use to another host
       "ip saddr 127.0.0.0/8 oif != lo masquerade",
       "ip6 saddr ::1 oif != lo masquerade",
       `meta mark & ${hex(masquerade)} == ${hex(masquerade)} masquerade`,
     ]),
-    ...FAMILIES.map((family) => block(`chain sources${SPECIFIC[family].suffix}`, sourceRules(family))),
-    ...spec.forwardGuard.map((family) => block(`chain forward_guard${SPECIFIC[family].suffix}`, forwardGuardRules(family))),
+    ...FAMILIES.map((family) => chain(`sources${SPECIFIC[family].suffix}`, sourceRules(family))),
+    ...spec.forwardGuard.map((family) => chain(`forward_guard${SPECIFIC[family].suffix}`, forwardGuardRules(family))),
   ];
 }
 
@@ -212,13 +228,13 @@ function forwardGuardRules(family: Family): string[] {
   ];
 }
 
-function baseChains(spec: TableSpec): BaseChain[] {
+function baseChains(spec: TableSpec): Chain[] {
   const { refuse, ignore, masquerade } = spec.marks;
-  const entry = (name: string, type: BaseChain["type"], priority: string, rules: readonly string[]): BaseChain[] =>
+  const entry = (name: string, type: "filter" | "nat", priority: string, rules: readonly string[]): Chain[] =>
     ENTRY_HOOKS.map((hook) => ({ name: `${name}_${hook}`, type, hook, priority, rules }));
   const newDnat = (family: Family): string =>
     `ct status dnat ${endpointKey(family, "daddr")} @endpoint${SPECIFIC[family].suffix}`;
-  const chains: BaseChain[] = [
+  const chains: Chain[] = [
     // iptables' raw table is at -300: marks are to be there before
     ...entry("hold", "filter", spec.queue.way === "mark" ? "-310" : "-300", ["goto hold"]),
     ...entry("refuse_marked", "filter", "-290", [`meta mark & ${hex(refuse)} == ${hex(refuse)} goto refuse`]),
@@ -269,11 +285,17 @@ function baseChains(spec: TableSpec): BaseChain[] {
   return chains;
 }
 
-function baseChainText(chain: BaseChain): string {
-  return block(`chain ${chain.name}`, [
-    `type ${chain.type} hook ${chain.hook} priority ${chain.priority}; policy accept;`,
-    ...chain.rules,
-  ]);
+function chainsOf(spec: TableSpec): Chain[] {
+  return [...regularChains(spec), ...baseChains(spec)];
+}
+
+function headLines({ type, hook, priority }: Chain): string[] {
+  if (type === undefined || hook === undefined || priority === undefined) return [];
+  return [`type ${type} hook ${hook} priority ${priority}; policy accept;`];
+}
+
+function chain(name: string, rules: readonly string[]): Chain {
+  return { name, rules };
 }
 
 function block(head: string, lines: readonly string[]): string {

@@ -1,22 +1,8 @@
 import type { MappingSpec } from "../dataplane.ts";
-import {
-  addLine,
-  deleteLine,
-  type Element,
-  elementId,
-  limitChain,
-  limitLines,
-  timeoutLines,
-  timeoutSeconds,
-} from "./elements.ts";
+import { addLine, type Element, elementId, limitChain, limitLines, timeoutLines, timeoutSeconds } from "./elements.ts";
+import type { Prepared } from "./transactor.ts";
 
-/** Lines to send to nft, and how to forget about it when it fails. */
-export interface ContentChange {
-  readonly lines: readonly string[];
-  readonly undo: () => void;
-}
-
-const NO_CHANGE: ContentChange = { lines: [], undo: () => undefined };
+const NO_CHANGE: Prepared = { undo: () => undefined };
 
 /** What is in the table: elements, of which several mappings or endpoints may need the same one, and chains made on demand. */
 export class TableContent {
@@ -37,7 +23,7 @@ export class TableContent {
   }
 
   /** One user needs `after` where it needed `before`. */
-  replace(before: readonly Element[], after: readonly Element[]): ContentChange {
+  replace(before: readonly Element[], after: readonly Element[]): Prepared {
     const kept = new Set(before.map(elementId));
     const wanted = new Set(after.map(elementId));
     const gone = before.filter((each) => !wanted.has(elementId(each)));
@@ -45,7 +31,8 @@ export class TableContent {
     const deleted = gone.filter((each) => this.#count(each, -1) === 0);
     const added = come.filter((each) => this.#count(each, 1) === 1);
     return {
-      lines: [...deleted.map((each) => deleteLine(this.#table, each)), ...added.map((each) => addLine(this.#table, each))],
+      deleted,
+      added,
       undo: () => {
         for (const each of come) this.#count(each, -1);
         for (const each of gone) this.#count(each, 1);
@@ -65,21 +52,21 @@ export class TableContent {
    * The chains that a mapping's elements refer to, where they are new. They stay until the table goes: a flow that was
    * given a timeout policy loses it when that is deleted (nft_ct.c), and would then stay for the kernel's default of days.
    */
-  needChains({ flowTimeoutMs, gates: { wakeLimit } }: MappingSpec): ContentChange {
+  needChains({ flowTimeoutMs, gates: { wakeLimit } }: MappingSpec): Prepared {
     const seconds = timeoutSeconds(flowTimeoutMs);
     const changes = [
       this.#needChain(`timeout ${seconds}`, () => timeoutLines(this.#table, seconds)),
       wakeLimit === undefined ? NO_CHANGE : this.#needChain(limitChain(wakeLimit), () => limitLines(this.#table, wakeLimit)),
     ];
     return {
-      lines: changes.flatMap(({ lines }) => lines),
+      lines: changes.flatMap(({ lines }) => lines ?? []),
       undo: () => {
         for (const { undo } of changes) undo();
       },
     };
   }
 
-  #needChain(name: string, lines: () => string[]): ContentChange {
+  #needChain(name: string, lines: () => string[]): Prepared {
     if (this.#chains.has(name)) return NO_CHANGE;
     const made = lines();
     this.#chains.set(name, made);

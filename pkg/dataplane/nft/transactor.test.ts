@@ -37,21 +37,24 @@ function setUp() {
     remade.push([...picture]);
     return remade.length > 1 ? Promise.reject(new Error("cannot be made")) : Promise.resolve();
   };
-  return { transactor: new Transactor(new Nft(tools), remake), transactions, picture, change, remade };
+  const transactor = new Transactor(new Nft(tools), "t", remake);
+  const begun = transactor.begin(() => Promise.resolve());
+  return { transactor, begun, transactions, picture, change, remade };
 }
 
 describe("Transactor", () => {
   it("puts what waits into one transaction, in order", async () => {
-    const { transactor, transactions, change } = setUp();
+    const { begun, transactor, transactions, change } = setUp();
+    await begun;
     const first = transactor.submit(change("a"), "add a");
-    await Promise.resolve();
-    await Promise.resolve();
+    await new Promise((resolve) => setImmediate(resolve));
     await Promise.all([first, transactor.submit(change("b"), "add b"), transactor.submit(change("c"), "add c")]);
     expect(transactions).toEqual([["a after 0"], ["b after 1", "c after 2"]]);
   });
 
   it("lets only the bad change's caller hear of it, and forgets about it", async () => {
-    const { transactor, transactions, picture, change } = setUp();
+    const { begun, transactor, transactions, picture, change } = setUp();
+    await begun;
     const outcomes = await Promise.allSettled(["a", "bad", "c"].map((line) => transactor.submit(change(line), `add ${line}`)));
     expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
     expect(outcomes[1]).toMatchObject({
@@ -62,13 +65,15 @@ describe("Transactor", () => {
   });
 
   it("runs nothing for a change without lines", async () => {
-    const { transactor, transactions } = setUp();
+    const { begun, transactor, transactions } = setUp();
+    await begun;
     await transactor.submit(() => ({ lines: [], undo: () => undefined }), "do nothing");
     expect(transactions).toEqual([]);
   });
 
   it("reports a change that throws to its caller", async () => {
-    const { transactor, change } = setUp();
+    const { begun, transactor, change } = setUp();
+    await begun;
     const broken: Change = () => {
       throw new Error("broken");
     };
@@ -77,7 +82,8 @@ describe("Transactor", () => {
   });
 
   it("makes the table again when it is gone, the change included, and fails only if that fails", async () => {
-    const { transactor, picture, change, remade } = setUp();
+    const { begun, transactor, picture, change, remade } = setUp();
+    await begun;
     await Promise.all([transactor.submit(change("a"), "add a"), transactor.submit(change("gone"), "add gone")]);
     expect(remade).toEqual([["a", "gone"]]);
     await expect(transactor.submit(change("gone again"), "add again")).rejects.toThrow("cannot be made");

@@ -1,11 +1,21 @@
-import { hasCode } from "../../fault/fault.ts";
+import { type Fault, hasCode } from "../../fault/fault.ts";
+import { addLine, deleteLine, type Element, elementId } from "./elements.ts";
 import type { Nft } from "./nft.ts";
 
+/** What brings the kernel to where the driver's own picture has got. */
+export interface Prepared {
+  /** Sent first: what elements refer to. */
+  readonly lines?: readonly string[];
+  readonly deleted?: readonly Element[];
+  readonly added?: readonly Element[];
+  readonly undo: () => void;
+}
+
 /**
- * A change of the driver's own picture, with the lines that bring the kernel there. Called only when its turn comes,
- * so it sees the effect of every change before it; may be called again after an undo.
+ * A change of the driver's own picture. Called only when its turn comes, so it sees the effect of every change before it; may
+ * be called again after an undo.
  */
-export type Change = () => { readonly lines: readonly string[]; readonly undo: () => void };
+export type Change = () => Prepared;
 
 interface Pending {
   readonly change: Change;
@@ -15,32 +25,70 @@ interface Pending {
 }
 
 /**
- * Applies changes in order, all that wait in one transaction: a process costs more than a thousand elements do.
+ * Applies changes in order, all that are submitted in one turn of the event loop in one transaction: a process costs more
+ * than a thousand elements do, and what belongs together takes effect together.
  * When a transaction with several changes fails, each is tried by itself, so that only the bad one's caller hears of it.
+ * Until begin(), there is no table to change: changes take effect with it.
  */
 export class Transactor {
   readonly #nft: Nft;
+  readonly #table: string;
   readonly #remake: () => Promise<void>;
   #pending: Pending[] = [];
   #running: Promise<void> | undefined;
+  /** What begin() will bring; undefined once it was called. */
+  #staged: Pick<Pending, "resolve" | "reject">[] | undefined = [];
 
   /** `remake`: makes the whole table as it should be by now, for when somebody else removed it. */
-  constructor(nft: Nft, remake: () => Promise<void>) {
+  constructor(nft: Nft, table: string, remake: () => Promise<void>) {
     this.#nft = nft;
+    this.#table = table;
     this.#remake = remake;
   }
 
   /** Resolves when the kernel has it. `doing` completes "nft could not …". @throws Fault NFT_…; nothing changed then */
   submit(change: Change, doing: string): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#pending.push({ change, doing, resolve, reject });
-      this.#running ??= this.#run();
+      if (this.#staged === undefined) {
+        this.#pending.push({ change, doing, resolve, reject });
+        this.#running ??= this.#run();
+        return;
+      }
+      change();
+      this.#staged.push({ resolve, reject });
     });
   }
 
+  /**
+   * Lets `apply` bring all that was submitted so far, by way of the driver's picture. Called once. @throws what `apply` does; who
+   * submitted hears of it with abandon()
+   */
+  async begin(apply: () => Promise<void>): Promise<void> {
+    const staged = this.#staged ?? [];
+    this.#staged = undefined;
+    const applied = apply();
+    this.#running = applied
+      .catch(() => undefined)
+      .then(() => {
+        this.#running = this.#pending.length === 0 ? undefined : this.#run();
+      });
+    try {
+      await applied;
+    } catch (error) {
+      this.#staged = staged;
+      throw error;
+    }
+    for (const { resolve } of staged) resolve();
+  }
+
+  /** What waits for begin(), which failed or will not come, fails with `reason`. */
+  abandon(reason: Fault): void {
+    for (const { reject } of this.#staged?.splice(0) ?? []) reject(reason);
+  }
+
   async #run(): Promise<void> {
-    // one turn later, so that what is submitted in this turn shares a transaction
-    await Promise.resolve();
+    // when this turn is over, so that all that is submitted in it shares a transaction
+    await new Promise((resolve) => setImmediate(resolve));
     while (this.#pending.length > 0) {
       const batch = this.#pending;
       this.#pending = [];
@@ -52,23 +100,37 @@ export class Transactor {
 
   /** False: it failed, was undone, and should be tried one by one. */
   async #attempt(batch: readonly Pending[]): Promise<boolean> {
-    const undos: (() => void)[] = [];
+    const prepared: Prepared[] = [];
     try {
-      const lines: string[] = [];
-      for (const { change } of batch) {
-        const prepared = change();
-        undos.push(prepared.undo);
-        lines.push(...prepared.lines);
-      }
+      for (const { change } of batch) prepared.push(change());
+      const lines = [...prepared.flatMap((each) => each.lines ?? []), ...this.#elementLines(prepared)];
       if (lines.length > 0) await this.#apply(lines, batch[0]?.doing ?? "");
     } catch (error) {
-      for (const undo of undos.reverse()) undo();
+      for (const { undo } of prepared.reverse()) undo();
       if (batch.length > 1) return false;
       for (const { reject } of batch) reject(error);
       return true;
     }
     for (const { resolve } of batch) resolve();
     return true;
+  }
+
+  /** Deletes before adds: a key may be given another value. What one change deletes and another adds is left alone. */
+  #elementLines(prepared: readonly Prepared[]): string[] {
+    const net = new Map<string, { readonly element: Element; readonly change: number }>();
+    const count = (element: Element, by: number): void => {
+      const id = elementId(element);
+      net.set(id, { element, change: (net.get(id)?.change ?? 0) + by });
+    };
+    for (const { deleted = [], added = [] } of prepared) {
+      for (const each of deleted) count(each, -1);
+      for (const each of added) count(each, 1);
+    }
+    const changes = [...net.values()];
+    return [
+      ...changes.filter(({ change }) => change < 0).map(({ element }) => deleteLine(this.#table, element)),
+      ...changes.filter(({ change }) => change > 0).map(({ element }) => addLine(this.#table, element)),
+    ];
   }
 
   async #apply(lines: readonly string[], doing: string): Promise<void> {

@@ -1,0 +1,129 @@
+import type { Clock } from "../clock/clock.ts";
+import type { FrontendConfig, TargetConfig } from "../config/types.ts";
+import type { Dataplane } from "../dataplane/dataplane.ts";
+import { Fault } from "../fault/fault.ts";
+import { Frontend } from "../frontend/frontend.ts";
+import type { Log } from "../log/log.ts";
+import type { Registry } from "../plugin/registry.ts";
+import type { CommandRunner, ToolRunner } from "../process/process.ts";
+import { untilReady } from "../readiness/readiness.ts";
+import { Target } from "../target/target.ts";
+import { type FormerTarget, TargetDirectory } from "./target-directory.ts";
+
+export interface ResourceOptions {
+  readonly runtimeDir: string;
+  readonly registry: Registry;
+  readonly dataplane: Dataplane;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly commands: CommandRunner;
+  readonly tools: ToolRunner;
+}
+
+/** The targets and frontends that there are, by name, and how they are made. */
+export class Resources {
+  readonly targets = new Map<string, Target>();
+  readonly frontends = new Map<string, Frontend>();
+  readonly #options: ResourceOptions;
+
+  constructor(options: ResourceOptions) {
+    this.#options = options;
+  }
+
+  /** Not open, and not in `targets` yet. @throws Fault KIND_UNKNOWN, or what its handler's constructor throws */
+  newTarget(config: TargetConfig): Target {
+    const { clock, dataplane, commands, tools, registry } = this.#options;
+    const kind = registry.targetKind(config.kind.namespace, config.kind.name);
+    if (kind === undefined)
+      throw new Fault("KIND_UNKNOWN", `there is no target kind "${config.kind.namespace}:${config.kind.name}"`);
+    const log = this.#options.log.with({ target: config.name });
+    const directory = this.directory(config.name);
+    const target: Target = new Target({
+      config,
+      dataplane,
+      clock,
+      log,
+      prepare: () => directory.prepare(target.config),
+      untilReady: (ready, signal) => untilReady({ config: ready, endpoints: config.endpoints, clock, tools }, signal),
+      createHandler: (died) =>
+        kind.create({
+          name: config.name,
+          endpoints: config.endpoints,
+          options: config.options,
+          log,
+          clock,
+          commands,
+          directory: directory.path,
+          died,
+        }),
+    });
+    return target;
+  }
+
+  /** Not open, and not in `frontends` yet. @throws Fault KIND_UNKNOWN, or what its handler's constructor throws */
+  newFrontend(config: FrontendConfig, target: Target): Frontend {
+    const { clock, registry } = this.#options;
+    const kind = registry.frontendKind(config.kind.namespace, config.kind.name);
+    if (kind === undefined)
+      throw new Fault("KIND_UNKNOWN", `there is no frontend kind "${config.kind.namespace}:${config.kind.name}"`);
+    const { name, protocol, options, routes } = config;
+    const log = this.#options.log.with({ frontend: name });
+    const listen = routes.map((route) => route.listen);
+    return new Frontend({
+      config,
+      target,
+      clock,
+      log,
+      createHandler: (view) => kind.create({ name, protocol, listen, options, log, clock, target: view }),
+    });
+  }
+
+  directory(target: string): TargetDirectory {
+    return new TargetDirectory(this.#options.runtimeDir, target, this.#options.log.with({ target }));
+  }
+
+  /** Stops the service of a target that a daemon which is no more had, if it still runs. @throws why it can't be stopped */
+  async stopFormer(former: FormerTarget): Promise<void> {
+    const { clock, commands, registry } = this.#options;
+    const log = this.#options.log.with({ target: former.name });
+    const { namespace, name } = former.kind;
+    const kind = registry.targetKind(namespace, name);
+    if (kind === undefined) {
+      log.warn("a service of a former configuration may still run, and nobody here knows its kind", {
+        kind: `${namespace}:${name}`,
+      });
+      return;
+    }
+    const directory = this.directory(former.name);
+    const handler = kind.create({ ...former, log, clock, commands, directory: directory.path, died: () => undefined });
+    if ((await handler.adopt?.()) === true) {
+      log.warn("stopping a service that is not configured any more");
+      await handler.drain();
+    }
+    await handler.close();
+    await directory.remove();
+  }
+
+  /** @throws Fault TARGET_UNKNOWN */
+  target(name: string): Target {
+    const target = this.targets.get(name);
+    if (target === undefined) throw new Fault("TARGET_UNKNOWN", `there is no target "${name}"${known(this.targets)}`);
+    return target;
+  }
+
+  /** @throws Fault FRONTEND_UNKNOWN */
+  frontend(name: string): Frontend {
+    const frontend = this.frontends.get(name);
+    if (frontend === undefined) throw new Fault("FRONTEND_UNKNOWN", `there is no frontend "${name}"${known(this.frontends)}`);
+    return frontend;
+  }
+}
+
+/** At most so many names are worth reading in an error. */
+const NAMES_SHOWN = 10;
+
+function known(resources: ReadonlyMap<string, unknown>): string {
+  if (resources.size === 0) return ": none is configured";
+  const names = [...resources.keys()].slice(0, NAMES_SHOWN).map((name) => `"${name}"`);
+  return `; there is ${names.join(", ")}${resources.size > NAMES_SHOWN ? ", …" : ""}`;
+}

@@ -1,0 +1,78 @@
+/**
+ * Package state: what state a target or frontend is in, and what last went wrong with it.
+ *
+ * Owns the one place that assigns a state. Must not know what the states mean: the table of moves is its user's.
+ */
+import type { Clock } from "../clock/clock.ts";
+import { Fault, messageOf } from "../fault/fault.ts";
+import type { Log } from "../log/log.ts";
+
+/** The last thing that went wrong, whatever came after it. */
+export interface LastError {
+  readonly message: string;
+  readonly date: Date;
+}
+
+export interface StateMachineOptions<State extends string> {
+  /** For messages: `target "backend"`. */
+  readonly subject: string;
+  /** The log's line for each move. */
+  readonly event: string;
+  readonly initial: State;
+  /** From each state, those that may follow. */
+  readonly moves: Readonly<Record<State, readonly State[]>>;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export class StateMachine<State extends string> {
+  readonly #options: StateMachineOptions<State>;
+  readonly #listeners = new Set<(state: State) => void>();
+  #state: State;
+  #lastError: LastError | undefined;
+
+  constructor(options: StateMachineOptions<State>) {
+    this.#options = options;
+    this.#state = options.initial;
+  }
+
+  get state(): State {
+    return this.#state;
+  }
+
+  get lastError(): LastError | undefined {
+    return this.#lastError;
+  }
+
+  /** Keeps what went wrong, for the status. */
+  failed(error: unknown): void {
+    this.#lastError = { message: messageOf(error), date: this.#options.clock.date() };
+  }
+
+  /** Logs `fields`, at error level if there is an `error` among them. @throws Fault STATE_ILLEGAL */
+  transition(from: State, to: State, fields: Record<string, unknown>): void {
+    const { subject, event, moves, log } = this.#options;
+    if (this.#state !== from || !moves[from].includes(to)) {
+      throw new Fault("STATE_ILLEGAL", `${subject}: ${this.#state} cannot become ${to}`);
+    }
+    this.#state = to;
+    log[fields["error"] === undefined ? "info" : "error"](event, { from, to, ...fields });
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(to);
+      } catch (error) {
+        log.error("a listener of the state failed", { error: messageOf(error) });
+      }
+    }
+  }
+
+  /** Calls `listener` after each move, until the returned function is called. */
+  onState(listener: (state: State) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  forgetListeners(): void {
+    this.#listeners.clear();
+  }
+}
