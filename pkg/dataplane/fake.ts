@@ -50,7 +50,7 @@ export class FakeDataplane implements Dataplane {
   readonly room = new HoldRoom();
   /** How it was closed. */
   ended: Ending | undefined;
-  readonly #committed = deferred();
+  readonly #committed = new Gate();
   #state: "new" | "started" | "closed" = "new";
   #lastId = 0;
 
@@ -68,7 +68,7 @@ export class FakeDataplane implements Dataplane {
 
   async commit(): Promise<void> {
     await this.#fail();
-    this.#committed.resolve();
+    this.#committed.open();
   }
 
   async adapt(needs: Needs): Promise<void> {
@@ -90,13 +90,13 @@ export class FakeDataplane implements Dataplane {
   close(how: Ending = "stop"): Promise<void> {
     this.#state = "closed";
     this.ended = how;
-    this.#committed.reject(new Fault("DATAPLANE_CLOSED", "the dataplane is closed"));
+    this.#committed.shut(new Fault("DATAPLANE_CLOSED", "the dataplane is closed"));
     return Promise.resolve();
   }
 
   /** What every change begins with: it takes a moment, and fails when a test wants it to. */
   async change(): Promise<void> {
-    await this.#committed.promise;
+    await this.#committed.opened;
     await this.#fail();
   }
 
@@ -215,14 +215,19 @@ export class FakeDataplane implements Dataplane {
   }
 }
 
-function deferred(): { promise: Promise<void>; resolve: () => void; reject: (error: Fault) => void } {
-  let settle = { resolve: (): void => undefined, reject: (_: Fault): void => undefined };
-  const promise = new Promise<void>((resolve, reject) => {
-    settle = { resolve, reject };
+/** What is waited for until it is open, or shut for good. */
+class Gate {
+  open: () => void = () => undefined;
+  shut: (reason: Fault) => void = () => undefined;
+  readonly opened = new Promise<void>((resolve, reject) => {
+    this.open = resolve;
+    this.shut = reject;
   });
-  // nobody may wait for it
-  promise.catch(() => undefined);
-  return { promise, ...settle };
+
+  constructor() {
+    // nobody may wait for it
+    this.opened.catch(() => undefined);
+  }
 }
 
 function inside(ranges: readonly Range[], address: string): boolean {

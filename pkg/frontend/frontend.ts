@@ -9,12 +9,12 @@ import type { HeldFlow, Mapping, MappingCounters } from "../dataplane/dataplane.
 import { collected, Fault, hasCode, messageOf } from "../fault/fault.ts";
 import type { Log } from "../log/log.ts";
 import { Serial } from "../serial/serial.ts";
-import { type LastError, StateMachine } from "../state/state-machine.ts";
+import type { LastError, StateMachine } from "../state/state-machine.ts";
 import type { Target } from "../target/target.ts";
 import { formatAddrPort } from "../value/addr-port.ts";
 import type { Clock } from "../clock/clock.ts";
 import type { FrontendHandler, FrontendTarget, Want } from "./handler.ts";
-import { FRONTEND_TRANSITIONS, type FrontendState } from "./state.ts";
+import { frontendMachine, type FrontendState } from "./state.ts";
 
 const GATE_REASONS = [
   ["denied", "by deny, or not in allow"],
@@ -53,14 +53,7 @@ export class Frontend {
     this.target = options.target;
     this.#options = options;
     this.#log = options.log;
-    this.#machine = new StateMachine({
-      subject: `frontend "${options.config.name}"`,
-      event: "frontend state",
-      initial: "stopped",
-      moves: FRONTEND_TRANSITIONS,
-      clock: options.clock,
-      log: options.log,
-    });
+    this.#machine = frontendMachine(options.config.name, options.clock, options.log);
     this.#handler = options.createHandler(this.#targetView());
   }
 

@@ -1,10 +1,25 @@
+import type { Clock } from "../clock/clock.ts";
+import type { Log } from "../log/log.ts";
+import { StateMachine } from "../state/state-machine.ts";
+
 export type FrontendState = "stopped" | "starting" | "running" | "stopping" | "closed";
 
 /** From each state, those that may follow. */
-export const FRONTEND_TRANSITIONS: Readonly<Record<FrontendState, readonly FrontendState[]>> = {
+const MOVES: Readonly<Record<FrontendState, readonly FrontendState[]>> = {
   stopped: ["starting", "closed"],
   starting: ["running", "stopped"],
   running: ["stopping"],
   stopping: ["stopped"],
   closed: [],
 };
+
+export function frontendMachine(name: string, clock: Clock, log: Log): StateMachine<FrontendState> {
+  return new StateMachine({
+    subject: `frontend "${name}"`,
+    event: "frontend state",
+    initial: "stopped",
+    moves: MOVES,
+    clock,
+    log,
+  });
+}

@@ -11,12 +11,12 @@ import type { Group } from "../dataplane/dataplane.ts";
 import { collected, Fault, hasCode, messageOf } from "../fault/fault.ts";
 import type { Log } from "../log/log.ts";
 import { Serial } from "../serial/serial.ts";
-import { type LastError, StateMachine } from "../state/state-machine.ts";
+import type { LastError, StateMachine } from "../state/state-machine.ts";
 import { Backoff } from "./backoff.ts";
 import type { TargetHandler } from "./handler.ts";
 import { IdleDrain } from "./idle-drain.ts";
 import { PacketPath } from "./packet-path.ts";
-import { TARGET_TRANSITIONS, type TargetState } from "./state.ts";
+import { targetMachine, type TargetState } from "./state.ts";
 import type { TargetOptions } from "./target-options.ts";
 import type { Wake, WakeCause } from "./wake.ts";
 import { Wants } from "./wants.ts";
@@ -61,14 +61,7 @@ export class Target {
     this.#clock = options.clock;
     this.#log = options.log;
     this.#backoff = new Backoff(options.clock);
-    this.#machine = new StateMachine({
-      subject: `target "${options.config.name}"`,
-      event: "target state",
-      initial: "inactive",
-      moves: TARGET_TRANSITIONS,
-      clock: options.clock,
-      log: options.log,
-    });
+    this.#machine = targetMachine(options.config.name, options.clock, options.log);
     this.wants = new Wants();
     this.#handler = options.createHandler((reason) => {
       this.#died(reason);

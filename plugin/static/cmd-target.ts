@@ -211,9 +211,9 @@ export class CmdTarget implements TargetHandler {
   }
 }
 
-/** Those that a running command has been started with. */
-function startOptions({ stop_signal: _signal, stop_timeout: _timeout, ...options }: CmdOptions): unknown {
-  return options;
+/** Those that a running command has been started with: not how it is to be stopped. */
+function startOptions(options: CmdOptions): unknown {
+  return { ...options, stop_signal: undefined, stop_timeout: undefined };
 }
 
 function exitFault({ exitCode, signal }: CommandExit, tail: OutputTail): Fault {

@@ -1,6 +1,6 @@
 /** Clients of the services of on-demand.ts, and what becomes of them. */
 import { expect } from "vitest";
-import { BURST, DATAGRAMS, PYTHON } from "./on-demand.ts";
+import { BURST, DATAGRAMS, KEEP, PYTHON, STEADY } from "./on-demand.ts";
 import type { Host, Topology } from "./topology.ts";
 
 /** What curl says when nobody listens, and when it had to give up. */
@@ -48,4 +48,34 @@ export async function burst(
 export async function datagrams(topology: Topology, host: Host, address: string, port: number, count: number): Promise<string[]> {
   const { stdout } = await topology.run(host, PYTHON, DATAGRAMS, address, String(port), String(count));
   return stdout === "" ? [] : stdout.split("\n");
+}
+
+/** Requests without a pause, each on a connection of its own. */
+export interface SteadyClients {
+  /** How often each answer or error came, and the longest time that one took. */
+  end(): Promise<{ outcomes: Record<string, number>; slowest: number }>;
+}
+
+/** Resolves when the first one is answered. */
+export async function steady(topology: Topology, workers: number, address: string, ...ports: number[]): Promise<SteadyClients> {
+  const client = topology.converse("client", PYTHON, STEADY, String(workers), address, ...ports.map(String));
+  expect(await client.hear()).toBe("begun");
+  return {
+    end: async () => {
+      client.hangUp();
+      return JSON.parse(await client.hear()) as { outcomes: Record<string, number>; slowest: number };
+    },
+  };
+}
+
+/** One connection that stays open, and has its first answer. */
+export async function keptOpen(topology: Topology, address: string, port: number): Promise<{ ask(): Promise<string> }> {
+  const client = topology.converse("client", PYTHON, KEEP, address, String(port));
+  await client.hear();
+  return {
+    ask: () => {
+      client.say("again");
+      return client.hear();
+    },
+  };
 }

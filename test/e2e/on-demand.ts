@@ -11,6 +11,7 @@ export const PYTHON = execFileSync("python3", ["-c", "import sys; print(sys.exec
 export const BURST = script("burst.py");
 export const DATAGRAMS = script("datagrams.py");
 export const AROUND = script("around.py");
+export const STEADY = script("steady.py");
 export const KEEP = script("keep.py");
 export const FLOOD = script("flood.py");
 export const MALFORMED = script("malformed.py");

@@ -30,6 +30,8 @@ export interface Running {
 /** A program that is talked to line by line. */
 export interface Conversation {
   say(line: string): void;
+  /** Ends its input. */
+  hangUp(): void;
   /** The next line that it prints. @throws when it has ended */
   hear(): Promise<string>;
 }
@@ -124,6 +126,7 @@ export class Topology implements AsyncDisposable {
     const lines = child.iterable();
     return {
       say: (line) => child.stdin.write(`${line}\n`),
+      hangUp: () => child.stdin.end(),
       hear: async () => {
         const { value, done } = (await lines.next()) as IteratorResult<string, unknown>;
         if (done === true) throw new Error(`${file} has ended`);

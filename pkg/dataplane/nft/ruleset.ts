@@ -125,7 +125,7 @@ function regularChains(spec: TableSpec): Chain[] {
   const { masquerade, ignore } = spec.marks;
   // a wildcard's key has no address: without its family, IPv4's would take IPv6's packets
   const counted = (name: string, verdict: string): Chain =>
-    chain(`${name}`, [
+    chain(name, [
       ...KEYS.map(({ suffix, family, expression }) => `meta nfproto ${family} ${expression} @${name}${suffix} ${verdict}`),
       verdict,
     ]);
