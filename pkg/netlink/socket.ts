@@ -9,8 +9,8 @@
  * pipe, terminal, TCP or UDP).
  */
 import { getSystemErrorMap } from "node:util";
-import type { KoffiFunc } from "koffi";
 import { Fault, hasCode } from "../fault/fault.ts";
+import { type Libc, loadLibc, type Poll } from "./libc.ts";
 
 export interface NetlinkSocket {
   /**
@@ -50,52 +50,12 @@ const MSG_TRUNC = 0x20;
 const MEMINFO_DROPS = 8;
 const MEMINFO_BYTES = 9 * 4;
 
-/** koffi's own types leave out the status, which libuv puts first. */
-type Poll = (descriptor: number, callback: (status: number) => void) => { start(callback: () => void): void; close(): void };
-
-interface Libc {
-  readonly socket: KoffiFunc<(domain: number, type: number, protocol: number) => number>;
-  readonly connect: KoffiFunc<(descriptor: number, address: Buffer, length: number) => number>;
-  readonly setsockopt: KoffiFunc<(descriptor: number, level: number, name: number, value: Buffer, length: number) => number>;
-  readonly getsockopt: KoffiFunc<(descriptor: number, level: number, name: number, value: Buffer, length: Buffer) => number>;
-  readonly send: KoffiFunc<(descriptor: number, data: Buffer, length: number, flags: number) => number>;
-  readonly recv: KoffiFunc<(descriptor: number, data: Buffer, length: number, flags: number) => number>;
-  readonly close: KoffiFunc<(descriptor: number) => number>;
-  readonly errno: () => number;
-  readonly poll: Poll;
-}
-
-/** Loaded with the first socket: whoever holds nothing pays nothing for it. */
-let loaded: Promise<Libc> | undefined;
-
-async function loadLibc(): Promise<Libc> {
-  const koffi = await import("koffi");
-  // what the process itself is linked to, whatever that C library is called
-  const libc = koffi.load(null);
-  return {
-    socket: libc.func("int socket(int domain, int type, int protocol)"),
-    connect: libc.func("int connect(int fd, const void *address, unsigned int length)"),
-    setsockopt: libc.func("int setsockopt(int fd, int level, int name, const void *value, unsigned int length)"),
-    getsockopt: libc.func("int getsockopt(int fd, int level, int name, void *value, void *length)"),
-    send: libc.func("long send(int fd, const void *data, size_t length, int flags)"),
-    recv: libc.func("long recv(int fd, void *data, size_t length, int flags)"),
-    close: libc.func("int close(int fd)"),
-    errno: () => koffi.errno(),
-    poll: koffi.node.poll as unknown as Poll,
-  };
-}
-
 /**
  * Opens a socket that talks to the kernel only.
  * @throws Fault FFI_UNAVAILABLE, or one named after errno (EPROTONOSUPPORT: the kernel has no nfnetlink)
  */
 export async function openNetlinkSocket(receiveBufferBytes: number): Promise<NetlinkSocket> {
-  let libc: Libc;
-  try {
-    libc = await (loaded ??= loadLibc());
-  } catch (cause) {
-    throw new Fault("FFI_UNAVAILABLE", "the native module koffi could not be loaded", { cause });
-  }
+  const libc = await loadLibc();
   const descriptor = libc.socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_NETFILTER);
   if (descriptor < 0) throw systemFault(libc, "socket");
   const socket = new LibcSocket(libc, descriptor);

@@ -62,7 +62,7 @@ export class NftDataplane implements Dataplane {
     this.#options = options;
     this.#nft = new Nft(options.tools);
     this.#conntrack = new Conntrack(options.tools, options.config.marks.ignore);
-    this.#lock = new TableLock(options.config.table);
+    this.#lock = new TableLock({ table: options.config.table, clock: options.clock, log: options.log });
     this.#sysctls = new Sysctls({
       log: options.log,
       manage: options.config.manageSysctls,

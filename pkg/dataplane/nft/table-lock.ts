@@ -1,41 +1,81 @@
-import { createConnection, createServer, type Server } from "node:net";
+import { randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { createServer, type Server } from "node:net";
+import type { Clock } from "../../clock/clock.ts";
 import { Fault, hasCode } from "../../fault/fault.ts";
+import type { Log } from "../../log/log.ts";
+import { abstractPeer, type Peer } from "../../netlink/peer.ts";
+
+/** One line for each Unix socket of this network namespace, the names of abstract ones after an @: proc(5). */
+const SOCKETS = "/proc/self/net/unix";
+
+/** How often, and after which pause, somebody is asked again who has no room for the question. */
+const ASK_TRIES = 5;
+const ASK_PAUSE_MS = 50;
+
+export interface TableLockOptions {
+  readonly table: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
 
 /**
  * Says "this table has an owner" for as long as the owner lives: an abstract Unix socket (unix(7)) belongs to the
  * network namespace, as the table does, and goes with its process however that ends.
+ *
+ * Any user may take an abstract name, so none is the lock by itself: each daemon listens on a name of its own that
+ * begins with the table's, and only those of root, and of the user that this daemon runs as, count.
  */
 export class TableLock {
-  readonly #table: string;
+  readonly #options: TableLockOptions;
+  readonly #prefix: string;
   #server: Server | undefined;
 
-  constructor(table: string) {
-    this.#table = table;
+  constructor(options: TableLockOptions) {
+    this.#options = options;
+    this.#prefix = `proxygw/${options.table}/`;
   }
 
-  /** @throws Fault TABLE_IN_USE, with the owner's pid if it tells */
+  /** @throws Fault TABLE_IN_USE, with the owner's pid */
   async acquire(): Promise<void> {
-    const path = `\0proxygw/${this.#table}`;
-    const server = createServer((socket) => {
-      socket.on("error", () => undefined);
-      socket.end(`${process.pid}\n`);
-    });
+    const own = `${this.#prefix}${process.pid}-${randomBytes(8).toString("hex")}`;
+    // before looking for others: of two that start at once, at least one sees the other
+    this.#server = await listen(own);
     try {
-      await new Promise<void>((resolve, reject) => {
-        server.once("error", reject);
-        server.listen(path, resolve);
-      });
+      for (const name of await this.#others(own)) await this.#ask(name);
     } catch (error) {
-      if (!hasCode(error, "EADDRINUSE")) throw error;
-      const pid = await ownerPid(path);
-      const owner = pid === undefined ? "another proxygw" : `another proxygw (pid ${pid})`;
-      throw new Fault(
-        "TABLE_IN_USE",
-        `${owner} owns the table "inet ${this.#table}": stop it, or give this one its own with dataplane.table, dataplane.queue, dataplane.queue_mark, runtime_dir and plugins.ctl.socket`,
-      );
+      await this.release();
+      throw error;
     }
-    server.unref();
-    this.#server = server;
+  }
+
+  async #others(own: string): Promise<string[]> {
+    const lines = (await readFile(SOCKETS, "latin1")).split("\n");
+    // shown with an @ for each zero byte: the first is what makes a name abstract, and libuv fills up with more of them
+    const names = lines.flatMap((line) => / @(\S+)$/.exec(line)?.[1]?.replaceAll("@", "\0") ?? []);
+    return [...new Set(names)].filter((name) => name.startsWith(this.#prefix) && name.replace(/\0+$/, "") !== own);
+  }
+
+  /** @throws Fault TABLE_IN_USE when `name` is held by a daemon */
+  async #ask(name: string): Promise<void> {
+    const { clock, log, table } = this.#options;
+    let peer = await peerOf(name);
+    for (let left = ASK_TRIES; left > 0 && peer === "unknown"; left--) {
+      await clock.sleep(ASK_PAUSE_MS);
+      peer = await peerOf(name);
+    }
+    if (peer === undefined) return;
+    // a daemon accepts at once: whoever lets the question wait is none
+    if (peer === "unknown" || (peer !== "unaskable" && peer.uid !== 0 && peer.uid !== process.geteuid?.())) {
+      const fields = peer === "unknown" ? {} : { pid: peer.pid, uid: peer.uid };
+      log.warn("somebody who is not root pretends to own the table; going on", { table, ...fields });
+      return;
+    }
+    const owner = peer === "unaskable" ? "another proxygw" : `another proxygw (pid ${peer.pid})`;
+    throw new Fault(
+      "TABLE_IN_USE",
+      `${owner} owns the table "inet ${table}": stop it, or give this one its own with dataplane.table, dataplane.queue, dataplane.queue_mark, runtime_dir and plugins.ctl.socket`,
+    );
   }
 
   async release(): Promise<void> {
@@ -50,17 +90,25 @@ export class TableLock {
   }
 }
 
-function ownerPid(path: string): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    let text = "";
-    const socket = createConnection(path);
-    const done = (): void => {
-      socket.destroy();
-      resolve(/^\d+/.exec(text)?.[0]);
-    };
-    socket.setTimeout(500, done);
-    socket.on("data", (chunk) => (text += chunk.toString("latin1")));
-    socket.on("end", done);
-    socket.on("error", done);
+/** "unaskable": without foreign functions nobody's credentials can be asked for. */
+async function peerOf(name: string): Promise<Peer | "unknown" | "unaskable" | undefined> {
+  try {
+    return await abstractPeer(name);
+  } catch (error) {
+    if (hasCode(error, "FFI_UNAVAILABLE")) return "unaskable";
+    throw error;
+  }
+}
+
+function listen(name: string): Promise<Server> {
+  const server = createServer((socket) => {
+    socket.destroy();
+  });
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(`\0${name}`, () => {
+      server.unref();
+      resolve(server);
+    });
   });
 }
