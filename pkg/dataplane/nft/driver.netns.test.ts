@@ -17,6 +17,7 @@ import type { Protocol } from "../../value/protocol.ts";
 import { dataplaneContract, type DataplaneHarness } from "../contract.ts";
 import type { Needs } from "../dataplane.ts";
 import { NftDataplane } from "./driver.ts";
+import { Sysctls } from "./sysctl.ts";
 
 const SERVERS = ["127.0.0.2", "127.0.0.3", "::1"];
 const PORT = 8080;
@@ -27,6 +28,12 @@ const tools = systemTools();
 async function ownNamespace(): Promise<void> {
   const links = await tools.run("ip", ["-o", "link"]);
   if (links.stdout.trim().split("\n").length > 1) throw new Error("these tests change the packet path: run them with make test");
+}
+
+/** As a daemon that died left it. */
+async function forwardByDeadDaemon(directory: string): Promise<void> {
+  const sysctls = new Sysctls({ log: collectingLog(), manage: true, stateFile: join(directory, "sysctls.json") });
+  await sysctls.set({ key: "net/ipv4/ip_forward", value: "1", why: "test" });
 }
 
 function newDataplane(
@@ -218,8 +225,7 @@ describe("nft driver", () => {
   it("replaces the table of a dead daemon, and puts back the sysctls that it had changed", async () => {
     const directory = await runtimeDirectory();
     await tools.run("nft", ["-f", "-"], { input: `table inet ${TABLE} {\nset leftover {\ntype ipv4_addr\n}\n}\n` });
-    await writeFile("/proc/sys/net/ipv4/ip_forward", "1");
-    await writeFile(join(directory, "sysctls.json"), JSON.stringify([["net/ipv4/ip_forward", "0"]]));
+    await forwardByDeadDaemon(directory);
     const dataplane = newDataplane(directory);
     cleanups.push(() => dataplane.close());
     await dataplane.start({ ...NO_NEEDS, forwardIPv4: true });
@@ -233,8 +239,7 @@ describe("nft driver", () => {
 
   it("puts back at once a sysctl of a dead daemon that is no longer needed", async () => {
     const directory = await runtimeDirectory();
-    await writeFile("/proc/sys/net/ipv4/ip_forward", "1");
-    await writeFile(join(directory, "sysctls.json"), JSON.stringify([["net/ipv4/ip_forward", "0"]]));
+    await forwardByDeadDaemon(directory);
     const dataplane = newDataplane(directory);
     cleanups.push(() => dataplane.close());
     await dataplane.start(NO_NEEDS);

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -29,9 +29,10 @@ describe("Sysctls", () => {
     return (await readFile(join(root, key), "utf8")).trim();
   }
 
-  function sysctls(manage = true) {
+  function sysctls(manage = true, place = "here") {
     const log = collectingLog();
-    return { sysctls: new Sysctls({ log, manage, root, stateFile: join(root, "sysctls.json") }), log };
+    const options = { log, manage, root, stateFile: join(root, "sysctls.json"), place: () => Promise.resolve(place) };
+    return { sysctls: new Sysctls(options), log };
   }
 
   it("remembers the first former value across a crash, and puts it back once", async () => {
@@ -50,14 +51,29 @@ describe("Sysctls", () => {
     expect(third.changed("net/ipv4/ip_forward")).toBe(false);
   });
 
+  it("leaves settings alone that only have the same name: of another boot, or another network namespace", async () => {
+    await put({ "net/ipv4/ip_forward": "0" });
+    await sysctls().sysctls.set({ key: "net/ipv4/ip_forward", value: "1", why: "test" });
+    expect((await stat(join(root, "sysctls.json"))).mode & 0o777).toBe(0o600);
+    const { sysctls: next, log } = sysctls(true, "elsewhere");
+    await next.recover();
+    expect(next.changed("net/ipv4/ip_forward")).toBe(false);
+    await next.restore();
+    expect(await value("net/ipv4/ip_forward")).toBe("1");
+    expect(log.messages("info")).toEqual(["ignoring former sysctl values of another boot or network namespace"]);
+    await expect(stat(join(root, "sysctls.json"))).rejects.toThrow("ENOENT");
+  });
+
   it("ignores a damaged or foreign file, with a warning", async () => {
     for (const text of [
       "",
       "{",
       '{"a":1}',
-      '[["kernel/core_pattern","|/bin/sh"]]',
-      '[["net/ipv4/../../kernel/x","1"]]',
-      "[[1,2]]",
+      "null",
+      '[["net/ipv4/ip_forward","1"]]',
+      '{"place":"here","former":[["kernel/core_pattern","|/bin/sh"]]}',
+      '{"place":"here","former":[["net/ipv4/../../kernel/x","1"]]}',
+      '{"place":"here","former":[[1,2]]}',
     ]) {
       await put({ "sysctls.json": text });
       const { sysctls: one, log } = sysctls();

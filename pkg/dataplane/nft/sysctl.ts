@@ -1,5 +1,5 @@
 /** Kernel settings that the driver changes, and puts back. */
-import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, readlink, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault, hasCode, messageOf } from "../../fault/fault.ts";
 import type { Log } from "../../log/log.ts";
@@ -22,17 +22,36 @@ export interface SysctlOptions {
   readonly stateFile: string;
   /** Default /proc/sys. */
   readonly root?: string;
+  /** Names what the settings belong to; by default the machine's boot and the network namespace. */
+  readonly place?: () => Promise<string>;
+}
+
+/** What the file holds. */
+interface State {
+  /** Settings of another boot, or of another network namespace (a container that was made anew), are not the same ones. */
+  readonly place: string;
+  readonly former: readonly (readonly [SysctlKey, string])[];
+}
+
+async function placeOfProcess(): Promise<string> {
+  const [boot, namespace] = await Promise.all([
+    readFile("/proc/sys/kernel/random/boot_id", "latin1"),
+    readlink("/proc/self/ns/net"),
+  ]);
+  return `${boot.trim()} ${namespace}`;
 }
 
 export class Sysctls {
   readonly #options: SysctlOptions;
   readonly #root: string;
+  readonly #place: () => Promise<string>;
   /** Former values, in the order in which they were changed. */
   readonly #former = new Map<SysctlKey, string>();
 
   constructor(options: SysctlOptions) {
     this.#options = options;
     this.#root = options.root ?? "/proc/sys";
+    this.#place = options.place ?? placeOfProcess;
   }
 
   /** Takes over what a daemon that died had changed. */
@@ -44,22 +63,16 @@ export class Sysctls {
       if (hasCode(error, "ENOENT")) return;
       throw error;
     }
+    const { log, stateFile: file } = this.#options;
     try {
-      const entries = JSON.parse(text) as unknown;
-      if (!Array.isArray(entries)) throw new TypeError("not a list");
-      for (const entry of entries as unknown[]) {
-        const [key, value] = entry as [unknown, unknown];
-        if (typeof key !== "string" || typeof value !== "string" || !/^net\/ipv[46]\/[^.][^]*$/.test(key) || key.includes("..")) {
-          throw new TypeError("not a former value");
-        }
-        this.#former.set(key, value);
+      const { place, former } = parseState(text);
+      if (place !== (await this.#place())) {
+        log.info("ignoring former sysctl values of another boot or network namespace", { file });
+        return;
       }
+      for (const [key, value] of former) this.#former.set(key, value);
     } catch (error) {
-      this.#former.clear();
-      this.#options.log.warn("ignoring a damaged file of former sysctl values", {
-        file: this.#options.stateFile,
-        error: messageOf(error),
-      });
+      log.warn("ignoring a damaged file of former sysctl values", { file, error: messageOf(error) });
     }
   }
 
@@ -144,9 +157,25 @@ export class Sysctls {
 
   async #save(): Promise<void> {
     const temporary = `${this.#options.stateFile}.new`;
-    await writeFile(temporary, JSON.stringify([...this.#former]));
+    const state: State = { place: await this.#place(), former: [...this.#former] };
+    await writeFile(temporary, JSON.stringify(state), { mode: 0o600 });
     await rename(temporary, this.#options.stateFile);
   }
+}
+
+/** @throws anything, for a text that is none */
+function parseState(text: string): State {
+  const { place, former } = JSON.parse(text) as Partial<Record<keyof State, unknown>>;
+  if (typeof place !== "string" || !Array.isArray(former)) throw new TypeError("not a list of former values");
+  return {
+    place,
+    former: (former as unknown[]).map((entry) => {
+      const [key, value] = entry as [unknown, unknown];
+      const isValue = typeof key === "string" && typeof value === "string";
+      if (!isValue || !/^net\/ipv[46]\/[^.][^]*$/.test(key) || key.includes("..")) throw new TypeError("not a former value");
+      return [key, value];
+    }),
+  };
 }
 
 /** As sysctl(8) takes it: dots between the parts, slashes for the dots within an interface's name. */
