@@ -7,7 +7,7 @@ const layer = (name, from, allowed) => ({
 });
 
 /** Packages that know no other package but each other, downwards. */
-const BASE = ["^pkg/(fault|clock|log|value|serial|state|version|process)/"];
+const BASE = ["^pkg/(fault|clock|log|value|serial|state|version|process|progress|trust)/"];
 const TYPES = "^pkg/config/types\\.ts$";
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -31,6 +31,8 @@ module.exports = {
     layer("base-knows-base", "^pkg/(clock|value|serial|state|version)/", BASE),
     layer("log", "^pkg/log/", [...BASE, TYPES]),
     layer("process", "^pkg/process/", BASE),
+    layer("progress", "^pkg/progress/", BASE),
+    layer("trust", "^pkg/trust/", BASE),
     layer("notify", "^pkg/notify/", [...BASE, "^pkg/notify/"]),
     layer("netlink", "^pkg/netlink/", [...BASE, "^pkg/netlink/"]),
     layer("ctl", "^pkg/ctl/", [...BASE, "^pkg/ctl/"]),

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -51,6 +51,17 @@ describe("RuntimeDirectory", () => {
   it.each(["{torn", "null", '{"identity":null}', '{"identity":{"pid":-1}}'])("does not take %s for an owner", async (text) => {
     writeFileSync(join(base, "daemon.json"), text);
     await new RuntimeDirectory(base).acquire();
+  });
+
+  it("is refused where other users could put something into it", async () => {
+    const path = join(base, "run");
+    mkdirSync(path);
+    chmodSync(path, 0o777);
+    await expect(new RuntimeDirectory(path).acquire()).rejects.toMatchObject({
+      code: "RUNTIME_DIR_UNUSABLE",
+      message: expect.stringContaining(`everybody can write to ${path}; try: chmod o-w ${path}`) as string,
+    });
+    expect(readdirSync(path)).toEqual([]);
   });
 
   it("says what is wrong with the path", async () => {

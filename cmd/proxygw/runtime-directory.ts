@@ -2,6 +2,7 @@ import { mkdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Ending } from "../../pkg/config/types.ts";
 import { Fault } from "../../pkg/fault/fault.ts";
+import { findFlaw, trustedUsers } from "../../pkg/trust/trust.ts";
 import { identityOf, isIdentity, sameIdentity } from "../../pkg/process/process-group.ts";
 import type { CommandIdentity } from "../../pkg/process/process.ts";
 
@@ -27,6 +28,14 @@ export class RuntimeDirectory {
   async acquire(): Promise<void> {
     try {
       const made = await mkdir(this.#path, { recursive: true, mode: 0o755 });
+      // what is in it decides which processes are stopped and which sysctls are set
+      const flaw = await findFlaw(this.#path, await trustedUsers());
+      if (flaw !== undefined) {
+        throw new Fault(
+          "RUNTIME_DIR_UNUSABLE",
+          `the runtime directory ${this.#path} (runtime_dir) is not safe from other users: ${flaw.what}; try: ${flaw.remedy}`,
+        );
+      }
       const former = await this.#formerOwner();
       if (isIdentity(former?.identity) && sameIdentity(former.identity, identityOf(former.identity.pid))) {
         throw new Fault(

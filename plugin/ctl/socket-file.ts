@@ -3,6 +3,7 @@ import { chmod, lchown, lstat, mkdtemp, rename, rm, unlink } from "node:fs/promi
 import { connect, type Server } from "node:net";
 import { dirname } from "node:path";
 import { Fault, hasCode } from "../../pkg/fault/fault.ts";
+import { findFlaw, trustedUsers } from "../../pkg/trust/trust.ts";
 
 /** sun_path holds 107 bytes and a zero; the socket is bound under a name that is nine longer, see below. */
 const LONGEST_PATH = 107 - ".XXXXXX/s".length;
@@ -28,6 +29,7 @@ export async function listenAt(server: Server, path: string, gid: number | undef
   if (length > LONGEST_PATH) {
     throw failed(path, `the path is ${length} bytes long, and a socket's can be ${LONGEST_PATH} at most`);
   }
+  await refuseUnsafe(path, gid);
   const stale = await examine(path);
   const directory = await mkdtemp(`${path}.`).catch((error: unknown) => {
     if (!hasCode(error, "ENOENT")) throw failed(path, undefined, error);
@@ -48,6 +50,13 @@ export async function listenAt(server: Server, path: string, gid: number | undef
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+/** Whoever could replace the socket would be told what proxygwctl is told. In a directory like /tmp nobody can, once it is there. */
+async function refuseUnsafe(path: string, gid: number | undefined): Promise<void> {
+  const { users, groups } = await trustedUsers();
+  const flaw = await findFlaw(dirname(path), { users, groups: gid === undefined ? groups : new Set([...groups, gid]) });
+  if (flaw !== undefined) throw failed(path, `other users could replace it, since ${flaw.what}; try: ${flaw.remedy}`);
 }
 
 /** Removes the file, unless somebody else's is there by now. */
