@@ -12,14 +12,19 @@ import { Fault, messageOf } from "../../pkg/fault/fault.ts";
 import type { Log } from "../../pkg/log/log.ts";
 import { createLogger, type Logger } from "../../pkg/log/logger.ts";
 import { createNotifier } from "../../pkg/notify/notify.ts";
+import { watch, watchdogLimit } from "../../pkg/notify/watchdog.ts";
 import type { ReloadReport } from "../../pkg/plugin/plugin.ts";
 import type { Registry } from "../../pkg/plugin/registry.ts";
+import { Progress, watchedTools } from "../../pkg/progress/progress.ts";
 import { systemCommands, systemTools } from "../../pkg/process/runner.ts";
 import { version } from "../../pkg/version/version.ts";
+import { refuseUntrusted } from "./config-trust.ts";
 import { RuntimeDirectory } from "./runtime-directory.ts";
 
 /** How often systemd's status line is brought up to date, if it changed, the table is looked after and gates are reported. */
 const REPORT_MS = 5000;
+/** How long looking after the table may take; it gets in line behind all changes, and ends also when they fail. */
+const VERIFY_LIMIT_MS = 120_000;
 /** On the scale of log.level. */
 const DEBUG = -4;
 
@@ -33,6 +38,7 @@ export async function runDaemon(file: string, config: Config, registry: Registry
     onHangUp();
   });
   const tools = systemTools();
+  const progress = new Progress(systemClock);
   const notifier = createNotifier(process.env, logger, { tools });
   const runtimeDirectory = new RuntimeDirectory(config.runtimeDir);
   let ending: Ending = "stop";
@@ -54,7 +60,7 @@ export async function runDaemon(file: string, config: Config, registry: Registry
       dataplane: new NftDataplane({
         config: config.dataplane,
         runtimeDir: config.runtimeDir,
-        tools,
+        tools: watchedTools(tools, progress),
         clock: systemClock,
         host: { platform: process.platform, processStatus: () => readFile("/proc/self/status", "utf8") },
         log: logger,
@@ -84,9 +90,12 @@ export async function runDaemon(file: string, config: Config, registry: Registry
       took_ms: Math.round(systemClock.now() - begun),
     });
     notifier.ready(statusLine(engine));
+    const limit = watchdogLimit(process.env, process.pid);
+    if (limit !== undefined)
+      void watch(limit, { notifier, clock: systemClock, log: logger, stuck: () => progress.overdue() }, stop);
     await untilStopped(stop, async () => {
       notifier.status(statusLine(engine));
-      await engine.verify();
+      await progress.within(VERIFY_LIMIT_MS, "changes of the packet path", () => engine.verify());
       // costs a process for each gate, so only for those who want to see it
       if (engine.config.log.level <= DEBUG) await engine.reportGates();
     });
@@ -109,6 +118,7 @@ export async function runDaemon(file: string, config: Config, registry: Registry
 async function reloadFrom(file: string, registry: Registry, engine: Engine, logger: Logger): Promise<ReloadReport> {
   const former = engine.config.log;
   try {
+    await refuseUntrusted(file, process.env);
     const config = await loadConfig(file, registry);
     logger.configure(config.log);
     const report = await engine.apply(config, needsOf(config, isLocal)).catch((error: unknown) => {

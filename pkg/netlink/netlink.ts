@@ -74,6 +74,11 @@ export interface PacketQueue {
   accept(ids: number | readonly number[], mark?: number): void;
   drop(ids: number | readonly number[]): void;
   stats(): QueueStats;
+  /**
+   * To be called now and then, seconds apart: the queue fails if packets wait as they did the last time, and none has been
+   * read since. That is a queue which the event loop has lost sight of.
+   */
+  check(): void;
   /** The kernel drops what it still holds, and from then on all that is sent to this queue. Idempotent. */
   close(): void;
 }

@@ -206,6 +206,36 @@ async function reopened(): Promise<{ error: string | undefined; first: number; s
   return { error, first: first.seen.length, second: second.seen.length, heldAfterClose };
 }
 
+/** The check of a queue, with and without turns of the event loop in between. Gives the failures after each part. */
+async function unread(): Promise<number[]> {
+  const faults: Fault[] = [];
+  const accept = (open: PacketQueue, id: number): void => {
+    open.accept(id);
+  };
+  const { queue, seen } = await collecting(accept, { onError: (fault) => faults.push(fault) });
+  const receiver = createSocket("udp4");
+  receiver.bind(UDP_PORT, "127.0.0.1");
+  await once(receiver, "listening");
+  const sender = createSocket("udp4");
+  sender.connect(UDP_PORT, "127.0.0.1");
+  await once(sender, "connect");
+  const counts: number[] = [];
+  const part = async (wait: () => Promise<void>): Promise<void> => {
+    sender.send("x");
+    queue.check();
+    await wait();
+    queue.check();
+    counts.push(faults.length);
+  };
+  await part(() => until(() => seen.length === 1));
+  // a microtask: no turn of the loop
+  await part(() => Promise.resolve());
+  queue.close();
+  sender.close();
+  receiver.close();
+  return counts;
+}
+
 /** What an open queue costs while nothing comes, and how long after closing it the process is done. */
 async function idle(): Promise<{ cpuMs: number }> {
   const { queue } = await collecting(() => undefined);
@@ -270,6 +300,7 @@ const scenarios = {
   overflow,
   twice,
   reopened,
+  unread,
   idle,
   holder,
   opening,

@@ -121,6 +121,10 @@ describe("verdicts", () => {
 });
 
 describe("the event loop", () => {
+  it("is seen to have lost sight of a queue", async () => {
+    expect(await run("unread")).toEqual([0, 1]);
+  });
+
   it("does no work for an idle queue and ends as soon as it is closed", async () => {
     const { stdout } = await execa("ip", program("idle"), { timeout: 25_000 });
     const [{ cpuMs }, exitMs] = stdout.split("\n").map((line) => JSON.parse(line) as unknown) as [{ cpuMs: number }, number];

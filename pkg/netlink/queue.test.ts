@@ -34,6 +34,10 @@ class FakeSocket implements NetlinkSocket {
     return this.lostCount;
   }
 
+  waiting(): number {
+    return this.incoming.length;
+  }
+
   watch(onReadable: () => void): void {
     this.#onReadable = onReadable;
   }
@@ -207,6 +211,24 @@ describe("receiving", () => {
     socket.turn();
     expect(packets).toEqual([1]);
     expect(faults).toEqual([]);
+  });
+
+  it("fails when packets wait and are not read, and not before", () => {
+    const { queue, socket, packets, faults } = opened();
+    queue.check();
+    socket.incoming.push(packet(1));
+    queue.check();
+    socket.turn();
+    // as many as before wait, but others
+    socket.incoming.push(packet(2));
+    queue.check();
+    expect(faults).toEqual([]);
+    queue.check();
+    expect(faults.map((each) => each.message)).toEqual(["packet queue 5: packets wait and are not read"]);
+    expect(socket.closed).toBe(true);
+    queue.check();
+    expect(packets).toEqual([1]);
+    expect(faults).toHaveLength(1);
   });
 
   it("fails once, and closes, when the socket does", () => {

@@ -48,6 +48,10 @@ export class KernelQueue implements PacketQueue {
   #malformed = 0;
   #overruns = 0;
   #gone = 0;
+  /** Datagrams received. */
+  #received = 0;
+  /** How many had been when some waited at the last check. */
+  #receivedAtCheck: number | undefined;
 
   /** `entry` looks the queue up in the kernel's table. */
   constructor(socket: NetlinkSocket, parameters: QueueParameters, callbacks: Callbacks, entry: () => QueueEntry | undefined) {
@@ -97,6 +101,16 @@ export class KernelQueue implements PacketQueue {
       held: entry?.held ?? 0,
       overflows: entry?.overflowed ?? 0,
     };
+  }
+
+  check(): void {
+    if (this.#state !== "open") return;
+    const isWaiting = this.#socket.waiting() > 0;
+    if (isWaiting && this.#receivedAtCheck === this.#received) {
+      this.#fail("packets wait and are not read");
+      return;
+    }
+    this.#receivedAtCheck = isWaiting ? this.#received : undefined;
   }
 
   close(): void {
@@ -149,6 +163,7 @@ export class KernelQueue implements PacketQueue {
       this.#fail("packets could not be received", error);
     }
     if (length === undefined) return false;
+    this.#received++;
     const whole = eachMessage(this.#incoming.subarray(0, length), (message) => {
       this.#take(message);
     });
@@ -215,7 +230,7 @@ export class KernelQueue implements PacketQueue {
     this.#callbacks.onOverrun(count);
   }
 
-  #fail(what: string, cause: unknown): void {
+  #fail(what: string, cause?: unknown): void {
     if (this.#isClosed()) return;
     const fault = new Fault("QUEUE_FAILED", `packet queue ${this.#parameters.number}: ${what}`, { cause });
     if (this.#state === "new") throw fault;

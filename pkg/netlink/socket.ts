@@ -26,6 +26,8 @@ export interface NetlinkSocket {
   receive(into: Buffer): number | undefined;
   /** How many datagrams the kernel could not deliver since the socket was opened, because the receive buffer was full (32 bits). */
   lost(): number;
+  /** Bytes in the receive buffer, as the kernel charges them: 0 when nothing is there to be received. */
+  waiting(): number;
   /** From now on calls `onReadable` once a turn of the event loop while there is something to receive. To be called once. */
   watch(onReadable: () => void): void;
   /** Idempotent. `onReadable` is not called afterwards, and the event loop is not kept alive any more. */
@@ -46,7 +48,8 @@ const NETLINK_NO_ENOBUFS = 5;
 const NETLINK_CAP_ACK = 10;
 const MSG_TRUNC = 0x20;
 
-/** SO_MEMINFO fills an array of 32-bit numbers; this one counts what was not delivered. */
+/** SO_MEMINFO fills an array of 32-bit numbers: what waits in the receive buffer, and how often there was no room (linux/sock_diag.h). */
+const MEMINFO_WAITING = 0;
 const MEMINFO_DROPS = 8;
 const MEMINFO_BYTES = 9 * 4;
 
@@ -115,12 +118,20 @@ class LibcSocket implements NetlinkSocket {
   }
 
   lost(): number {
+    return this.#memoryOf(MEMINFO_DROPS);
+  }
+
+  waiting(): number {
+    return this.#memoryOf(MEMINFO_WAITING);
+  }
+
+  #memoryOf(index: number): number {
     this.#memoryInfoLength.writeUInt32LE(MEMINFO_BYTES);
     const { getsockopt } = this.#libc;
     if (getsockopt(this.#descriptor, SOL_SOCKET, SO_MEMINFO, this.#memoryInfo, this.#memoryInfoLength) < 0) {
       throw systemFault(this.#libc, "getsockopt");
     }
-    return this.#memoryInfo.readUInt32LE(MEMINFO_DROPS * 4);
+    return this.#memoryInfo.readUInt32LE(index * 4);
   }
 
   /**

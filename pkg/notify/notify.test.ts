@@ -78,6 +78,12 @@ async function manager(address: string, mode = ""): Promise<Manager> {
   return made;
 }
 
+/** Of Python, which asks the system for CLOCK_MONOTONIC by its name. */
+async function monotonicSeconds(): Promise<string> {
+  const { stdout } = await systemTools().run("python3", ["-c", "import time; print(time.clock_gettime(time.CLOCK_MONOTONIC))"]);
+  return stdout;
+}
+
 describe("a notifier", () => {
   it("tells the manager in order, a status only when it changed", async () => {
     const address = join(directory, "notify");
@@ -100,12 +106,30 @@ describe("a notifier", () => {
     expect(log.entries).toEqual([]);
   });
 
+  it("tells a reload by the manager's clock, and that it is alive", async () => {
+    const address = join(directory, "notify");
+    const systemd = await manager(address);
+    const notifier = createNotifier({ NOTIFY_SOCKET: address }, collectingLog());
+    notifier.ready("up");
+    notifier.reloading();
+    // one that changed nothing
+    notifier.ready("up");
+    notifier.alive();
+    await notifier.close();
+    const messages = await systemd.messages(4);
+    const microseconds = Number(/^RELOADING=1\nMONOTONIC_USEC=(\d+)$/.exec(messages[1] ?? "")?.[1]);
+    expect(Math.abs(Number(await monotonicSeconds()) * 1e6 - microseconds)).toBeLessThan(60e6);
+    expect([messages[0], ...messages.slice(2)]).toEqual(["READY=1\nSTATUS=up", "READY=1\nSTATUS=up", "WATCHDOG=1"]);
+  });
+
   it("does nothing without a manager", async () => {
     const log = collectingLog();
     for (const env of [{}, { NOTIFY_SOCKET: "" }]) {
       const notifier = createNotifier(env, log);
       notifier.ready("x");
       notifier.status("y");
+      notifier.reloading();
+      notifier.alive();
       notifier.stopping();
       await notifier.close();
     }

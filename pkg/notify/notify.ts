@@ -1,8 +1,8 @@
 /**
  * Package notify: what systemd is told about the daemon.
  *
- * Owns the protocol of sd_notify(3). Must not decide when the daemon is ready, nor fail: a message that can't be sent is
- * a warning in the log, once.
+ * Owns the protocol of sd_notify(3) and sd_watchdog_enabled(3). Must not decide when the daemon is ready or healthy, nor
+ * fail: a message that can't be sent is a warning in the log, once.
  */
 import { getSystemErrorName } from "node:util";
 import { systemClock } from "../clock/clock.ts";
@@ -14,7 +14,7 @@ import { Serial } from "../serial/serial.ts";
 
 /** Calls return at once; messages are sent in their order. None ever throws. */
 export interface Notifier {
-  /** The daemon is up; `status` is one line for people (systemctl status). */
+  /** The daemon is up, or has done with a reload, whatever came of it; `status` is one line for people (systemctl status). */
   ready(status: string): void;
   /** Another configuration is being taken over; ready() is to follow, whatever comes of it. */
   reloading(): void;
@@ -22,6 +22,8 @@ export interface Notifier {
   status(text: string): void;
   /** The daemon has begun to stop. */
   stopping(): void;
+  /** The daemon is healthy: what the watchdog waits for. */
+  alive(): void;
   /** Resolves when all is sent, or given up; later calls do nothing. Idempotent. */
   close(): Promise<void>;
 }
@@ -55,9 +57,10 @@ export function createNotifier(
 
 const SILENT: Notifier = {
   ready: () => undefined,
-  reloading: () => undefined,
   status: () => undefined,
+  reloading: () => undefined,
   stopping: () => undefined,
+  alive: () => undefined,
   close: () => Promise.resolve(),
 };
 
@@ -89,6 +92,10 @@ class SystemdNotifier implements Notifier {
     if (status === this.#status) return;
     this.#status = status;
     this.#queue(`STATUS=${status}`);
+  }
+
+  alive(): void {
+    this.#queue("WATCHDOG=1");
   }
 
   stopping(): void {

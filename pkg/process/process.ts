@@ -15,11 +15,13 @@ export interface ToolResult {
   readonly stderr: string;
 }
 
+export const DEFAULT_TOOL_TIMEOUT_MS = 10_000;
+
 export interface ToolOptions {
   /** Text for its standard input; none: /dev/null. */
   readonly input?: string;
   readonly signal?: AbortSignal;
-  /** Milliseconds until it is killed (default 10,000). */
+  /** Milliseconds until it is killed (default DEFAULT_TOOL_TIMEOUT_MS). */
   readonly timeoutMs?: number;
   /** Called for each line of standard output as it comes; `stdout` is then empty, so memory stays bounded. */
   readonly onLine?: (line: string) => void;

@@ -181,6 +181,7 @@ export class NftDataplane implements Dataplane {
 
   async verify(): Promise<void> {
     this.#started();
+    this.#queue.check();
     // nothing to add, unless there is no table to add it to
     const line = `add chain inet ${this.#options.config.table} to_queue`;
     await this.#transactor.submit(() => ({ lines: [line], undo: () => undefined }), "look after its table");

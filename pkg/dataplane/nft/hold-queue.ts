@@ -87,6 +87,11 @@ export class HoldQueue {
     log.info("the queue of held packets is open again");
   }
 
+  /** To be called now and then: a queue that is not read any more is opened anew. */
+  check(): void {
+    this.#queue?.check();
+  }
+
   /** Idempotent. Packets still held are dropped by the kernel. */
   close(): void {
     this.#closed.abort();
