@@ -5,7 +5,9 @@ import { loadConfig } from "../../pkg/config/load.ts";
 import { messageOf } from "../../pkg/fault/fault.ts";
 import { Registry } from "../../pkg/plugin/registry.ts";
 import { version } from "../../pkg/version/version.ts";
+import { closeInheritedDescriptors } from "../../pkg/process/inherited-descriptors.ts";
 import { checkReport } from "./check.ts";
+import { configFlaw, refuseUntrusted } from "./config-trust.ts";
 import { runDaemon } from "./daemon.ts";
 import { registrations } from "./plugins.gen.ts";
 
@@ -25,7 +27,10 @@ const program = new Command("proxygw")
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : MISUSED))
   .action(async (options: { config: string }) => {
     const registry = new Registry(registrations);
-    await runDaemon(options.config, await loadConfig(options.config, registry), registry);
+    await refuseUntrusted(options.config, process.env);
+    const config = await loadConfig(options.config, registry);
+    closeInheritedDescriptors();
+    await runDaemon(options.config, config, registry);
   });
 
 program
@@ -35,6 +40,8 @@ program
   .action(async (_options: unknown, command: Command) => {
     const { config } = command.optsWithGlobals<{ config: string }>();
     const lines = await checkReport(config, await loadConfig(config, new Registry(registrations)));
+    const flaw = await configFlaw(config, process.env);
+    if (flaw !== undefined) process.stderr.write(`proxygw: the daemon would refuse ${config}: ${flaw}\n`);
     process.stdout.write(`${lines.join("\n")}\n`);
   });
 

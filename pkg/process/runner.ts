@@ -2,11 +2,12 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, openSync, statSync } from "node:fs";
+import { closeSync, openSync, readFileSync, statSync } from "node:fs";
 import { execa } from "execa";
 import type { Clock } from "../clock/clock.ts";
 import { Fault, hasCode } from "../fault/fault.ts";
 import { LineSplitter } from "./line-splitter.ts";
+import { DEFAULT_TOOL_TIMEOUT_MS } from "./process.ts";
 import { identityOf, ProcessGroup, sameIdentity } from "./process-group.ts";
 import type {
   Command,
@@ -19,7 +20,6 @@ import type {
   ToolRunner,
 } from "./process.ts";
 
-const TOOL_TIMEOUT_MS = 10_000;
 /** Longer than any line that a tool means to write. */
 const TOOL_LINE_BYTES = 1024 * 1024;
 
@@ -30,7 +30,7 @@ export function systemTools(env: Environment = process.env): ToolRunner {
 }
 
 async function runTool(env: Environment, file: string, args: readonly string[], options: ToolOptions): Promise<ToolResult> {
-  const { input, signal, timeoutMs = TOOL_TIMEOUT_MS, onLine } = options;
+  const { input, signal, timeoutMs = DEFAULT_TOOL_TIMEOUT_MS, onLine } = options;
   signal?.throwIfAborted();
   const child = execa(file, args, {
     env: { ...env, PATH: toolPath(env["PATH"]), LC_ALL: "C" },
@@ -131,7 +131,7 @@ async function startCommand(env: Environment, spec: CommandSpec): Promise<Comman
 }
 
 function spawnCommand(env: Environment, spec: CommandSpec, output: number): ChildProcess {
-  const [file, ...args] = spec.argv;
+  const [file, ...args] = hasAmbientCapabilities() ? withoutCapabilities(spec.argv) : spec.argv;
   try {
     const child = spawn(file, args, {
       env: { ...ownVariablesRemoved(env), ...spec.env },
@@ -148,6 +148,19 @@ function spawnCommand(env: Environment, spec: CommandSpec, output: number): Chil
   } catch (error) {
     throw commandFault(spec, error);
   }
+}
+
+/**
+ * Those of a daemon that does not run as root are ambient, so that nft has them: every program that it starts does then,
+ * capabilities(7). A root daemon's commands have them as root, or lose them as they become another user.
+ */
+function hasAmbientCapabilities(): boolean {
+  return /^CapAmb:\s*0*[1-9a-f]/im.test(readFileSync("/proc/self/status", "latin1"));
+}
+
+/** It replaces itself by the command, so the process is the same. */
+function withoutCapabilities(argv: CommandSpec["argv"]): CommandSpec["argv"] {
+  return ["/usr/bin/setpriv", "--inh-caps=-all", "--ambient-caps=-all", "--", ...argv];
 }
 
 function commandOf(child: ChildProcess): Command {

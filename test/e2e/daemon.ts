@@ -15,6 +15,8 @@ const CONTROL = resolve(import.meta.dirname, "../../build/proxygwctl");
 /** A daemon with its files in a directory of its own. */
 export class Daemon implements AsyncDisposable {
   readonly directory: string;
+  /** Runs the daemon, such as `setpriv` with its options. */
+  through: readonly string[] = [];
   readonly #topology: Topology;
   #child: Running | undefined;
 
@@ -37,9 +39,8 @@ export class Daemon implements AsyncDisposable {
     return daemon;
   }
 
-  get program(): string {
-    return PROGRAM;
-  }
+  /** From where the daemon's user may run it. */
+  program = PROGRAM;
 
   async configure(config: Record<string, unknown>, logLevel = "DEBUG"): Promise<void> {
     const whole = {
@@ -62,7 +63,9 @@ export class Daemon implements AsyncDisposable {
 
   async restart(): Promise<void> {
     const lines = (await this.log()).filter(({ msg }) => msg === "ready").length;
-    const child = this.#topology.start("gateway", PROGRAM, ["--config", this.configFile]);
+    const [wrapper = this.program, ...rest] = this.through;
+    const args = [...rest, ...(this.through.length > 0 ? [this.program] : []), "--config", this.configFile];
+    const child = this.#topology.start("gateway", wrapper, args);
     this.#child = child;
     let ended: string | undefined;
     void child.ended.then((result) => {

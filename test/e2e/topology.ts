@@ -104,7 +104,12 @@ export class Topology implements AsyncDisposable {
 
   /** Starts a program on a host; it is killed with the topology. */
   start(host: Host, file: string, args: readonly string[]): Running {
-    const child = execa("ip", ["netns", "exec", this.namespace(host), file, ...args], { reject: false, stdin: "ignore" });
+    const child = execa("ip", ["netns", "exec", this.namespace(host), file, ...args], {
+      reject: false,
+      stdin: "ignore",
+      // a daemon that takes its time on a busy machine is not killed for it
+      forceKillAfterDelay: false,
+    });
     const ended = child.then(({ stdout, stderr, exitCode }) => {
       this.#running.delete(running);
       return { stdout, stderr, exitCode };
