@@ -41,7 +41,7 @@ check: node_modules/.package-lock.json
 	node_modules/.bin/knip
 
 test: all
-	@sh test/setup/programs.sh nft conntrack iptables ip unshare curl nc python3 dig
+	@sh test/setup/programs.sh nft conntrack iptables ip unshare curl nc python3 dig systemd-analyze
 	@sh test/run.sh
 
 demo: all

@@ -11,6 +11,7 @@ for program in "$@"; do
     unshare) package=util-linux ;;
     nc) package=netcat-openbsd ;;
     dig) package=dnsutils ;;
+    systemd-analyze) package=systemd ;;
     *) package=$program ;;
   esac
   missing="$missing $program" packages="$packages $package"
