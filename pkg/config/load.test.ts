@@ -28,6 +28,7 @@ describe("a valid file", () => {
         wildcardOverlap: "refuse",
       },
       runtimeDir: "/run/proxygw",
+      onShutdown: "stop",
       plugins: new Map(),
       targets: [],
       frontends: [],
@@ -76,6 +77,7 @@ frontends:
         wildcardOverlap: "specific-wins",
       },
       runtimeDir: "/var/lib/gw",
+      onShutdown: "stop",
       plugins: new Map([["ctl", { codec: "cbor", socket: "/run/fake.sock" }]]),
       targets: [
         {
@@ -175,7 +177,7 @@ describe("errors of shape", () => {
     ["version: v1\nlgo: {}", '2:1 unknown key "lgo" in the file; did you mean "log"?'],
     [
       "version: v1\nfoo: {}",
-      '2:1 unknown key "foo" in the file; known keys: "version", "log", "plugins", "dataplane", "runtime_dir", "targets" and "frontends"',
+      '2:1 unknown key "foo" in the file; known keys: "version", "log", "plugins", "dataplane", "runtime_dir", "on_shutdown", "targets" and "frontends"',
     ],
     ["version: v1\nlog: stderr", '2:6 log is the text "stderr"; expected a mapping'],
     ["version: v1\nlog: { level: -4 }", '2:15 log.level is the number -4; expected a log level such as "DEBUG"'],

@@ -155,10 +155,8 @@ print(seen[0],seen[-1])`;
   it("opens its log file again on SIGHUP", async () => {
     const running = await started(config());
     await rename(join(running.directory, "log"), join(running.directory, "log.1"));
-    await until("the file is there again", async () => {
-      running.signal("SIGHUP");
-      return (await running.log()).some(({ msg }) => msg === "log reopened");
-    });
+    running.signal("SIGHUP");
+    await until("the file is there again", async () => (await running.log()).some(({ msg }) => msg === "configuration reloaded"));
   });
 
   it("tells systemd that it is ready, how it is, and that it stops", async () => {
