@@ -26,10 +26,10 @@ const OFFLOADED_SECONDS = 30;
  * a line.
  */
 export function parseFlowLine(line: string): FlowLine | undefined {
-  const match = /^(\w+)\s+\d+\s+(?:(\d+)\s+)?(?:([A-Z][A-Z0-9_]*)\s+)?src=/.exec(line);
+  const match = /^(\w+)\s+\d+\s+(?:(\d{1,10})\s+)?(?:([A-Z][A-Z0-9_]*)\s+)?src=/.exec(line);
   if (match === null) return undefined;
   const remainingSeconds = match[2] === undefined ? OFFLOADED_SECONDS : Number(match[2]);
-  const mark = Number(/\bmark=(\d+)/.exec(line)?.[1] ?? 0);
+  const mark = Number(/\bmark=(\d{1,10})/.exec(line)?.[1] ?? 0);
   return match[3] === undefined ? { remainingSeconds, mark } : { remainingSeconds, state: match[3], mark };
 }
 
@@ -40,7 +40,7 @@ const CLOSED_STATES: ReadonlySet<string> = new Set(["TIME_WAIT", "CLOSE"]);
 const NOTHING_DELETED = /\b0 flow entries have been deleted/;
 
 /** Destination as the client sent it, then the source of the reply; they are the same where nothing was translated. */
-const DESTINATIONS = /src=\S+ dst=(\S+) sport=\d+ dport=(\d+) .*?src=(\S+) dst=\S+ sport=(\d+)/;
+const DESTINATIONS = /src=\S+ dst=(\S+) sport=\d+ dport=(\d{1,5}) .*?src=(\S+) dst=\S+ sport=(\d{1,5})/;
 
 /** The destination of a flow that is not translated; undefined: it is, or this is no such line. */
 export function parseUntranslated(line: string): { readonly address: string; readonly port: number } | undefined {
