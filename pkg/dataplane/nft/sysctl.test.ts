@@ -74,11 +74,17 @@ describe("Sysctls", () => {
       '{"place":"here","former":[["kernel/core_pattern","|/bin/sh"]]}',
       '{"place":"here","former":[["net/ipv4/../../kernel/x","1"]]}',
       '{"place":"here","former":[[1,2]]}',
+      '{"place":"here","former":["net/ipv4/ip_forward"]}',
+      '{"place":"here","former":[["net/ipv4/ip_forward","|/bin/sh"]]}',
+      '{"place":"here","former":[["net/ipv4/ip_forward\\u0000","1"]]}',
+      '{"place":"here","former":[["net/ipv4/conf","1"]]}',
+      '{"place":"here","former":[["net/ipv4/conf/./forwarding","1"]]}',
     ]) {
       await put({ "sysctls.json": text });
       const { sysctls: one, log } = sysctls();
       await one.recover();
       expect(one.changed("kernel/core_pattern")).toBe(false);
+      await one.restore();
       expect(log.messages("warn")).toHaveLength(1);
     }
   });

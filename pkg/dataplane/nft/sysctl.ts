@@ -163,16 +163,21 @@ export class Sysctls {
   }
 }
 
-/** @throws anything, for a text that is none */
-function parseState(text: string): State {
+/** The settings that the driver changes, and those that the kernel changes with them; an interface's name has up to 15 bytes. */
+const CHANGEABLE = /^net\/ipv[46]\/(?:ip_forward|conf\/(?!\.\.?\/)[^/\0]{1,15}\/[a-z_]+)$/;
+/** All of them are small numbers. */
+const FORMER = /^-?\d{1,9}$/;
+
+/** What a state file holds. @throws anything, for a text that is none: a part of it is not used either */
+export function parseState(text: string): State {
   const { place, former } = JSON.parse(text) as Partial<Record<keyof State, unknown>>;
   if (typeof place !== "string" || !Array.isArray(former)) throw new TypeError("not a list of former values");
   return {
     place,
     former: (former as unknown[]).map((entry) => {
       const [key, value] = entry as [unknown, unknown];
-      const isValue = typeof key === "string" && typeof value === "string";
-      if (!isValue || !/^net\/ipv[46]\/[^.][^]*$/.test(key) || key.includes("..")) throw new TypeError("not a former value");
+      if (typeof key !== "string" || typeof value !== "string" || !CHANGEABLE.test(key) || !FORMER.test(value))
+        throw new TypeError("not a former value");
       return [key, value];
     }),
   };
