@@ -1,6 +1,6 @@
 # What people type. Everything but `clean` first sees to node_modules (npm ci) and, where it needs them, to the
 # programs of the system (apt-get, when root).
-.PHONY: all proxygw proxygwctl generate check test demo clean
+.PHONY: all proxygw proxygwctl generate check test fuzz demo clean
 
 all: proxygw proxygwctl
 
@@ -43,6 +43,15 @@ check: node_modules/.package-lock.json
 test: all
 	@sh test/setup/programs.sh nft conntrack iptables ip unshare curl nc python3 dig systemd-analyze
 	@sh test/run.sh
+
+# The property-based tests of `make test` with other inputs, and more: so many of each (RUNS), or for so long each (MINUTES).
+# SEED repeats what failed, FILE picks one file.
+RUNS ?= 1000000
+fuzz: node_modules/.package-lock.json
+	@seed="$(SEED)"; [ -n "$$seed" ] || seed=$$(od -An -N3 -tu4 /dev/urandom | tr -d ' '); \
+	echo "make fuzz SEED=$$seed $(if $(MINUTES),MINUTES=$(MINUTES),RUNS=$(RUNS))"; \
+	FUZZ_SEED=$$seed FUZZ_RUNS=$(RUNS) $(if $(MINUTES),FUZZ_MINUTES=$(MINUTES)) \
+		node_modules/.bin/vitest run --project fuzz $(FILE)
 
 demo: all
 	@sh test/setup/programs.sh nft conntrack iptables ip unshare curl python3

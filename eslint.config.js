@@ -20,4 +20,10 @@ export default tseslint.config(
       "no-restricted-imports": "off",
     },
   },
+  {
+    // how many inputs, which, and what holds for all of them is settled in test/fuzz
+    files: ["**/*.test.ts", "test/**"],
+    ignores: ["test/fuzz/**", "**/*.fuzz.test.ts"],
+    rules: { "no-restricted-imports": ["error", { paths: ["fast-check"] }] },
+  },
 );

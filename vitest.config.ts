@@ -10,7 +10,17 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["cmd/**/*.test.ts", "pkg/**/*.test.ts", "plugin/**/*.test.ts"],
-          exclude: ["**/*.netns.test.ts"],
+          exclude: ["**/*.netns.test.ts", "**/*.fuzz.test.ts"],
+        },
+      },
+      {
+        test: {
+          name: "fuzz",
+          include: ["**/*.fuzz.test.ts"],
+          exclude: ["node_modules/**"],
+          // nothing but computing: one process for each core, after the others
+          maxWorkers: "100%",
+          sequence: { groupOrder: 1 },
         },
       },
       { test: { name: "netns", include: ["**/*.netns.test.ts"], exclude: ["node_modules/**"], ...real } },

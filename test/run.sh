@@ -12,14 +12,17 @@ fi
 reports=$(mktemp -d)
 trap 'rm -rf "$reports"' EXIT
 status=0
-node_modules/.bin/vitest run --project unit --reporter=default --reporter=json --outputFile.json="$reports/unit.json" || status=1
+for project in unit fuzz; do
+  node_modules/.bin/vitest run --project "$project" \
+    --reporter=default --reporter=json --outputFile.json="$reports/$project.json" || status=1
+done
 unshare --net --mount --propagation private sh -c '
   ip link set lo up && mkdir -p /run/netns && mount -t tmpfs netns /run/netns &&
   exec node_modules/.bin/vitest run --project netns --project e2e --reporter=default --reporter=json --outputFile.json="$1"
 ' sh "$reports/real.json" || status=1
 node -e '
   let passed = 0, failed = 0, skipped = 0;
-  for (const file of ["unit.json", "real.json"]) {
+  for (const file of ["unit.json", "fuzz.json", "real.json"]) {
     const report = JSON.parse(require("fs").readFileSync(process.argv[1] + "/" + file, "utf8"));
     passed += report.numPassedTests; failed += report.numFailedTests; skipped += report.numPendingTests + report.numTodoTests;
   }

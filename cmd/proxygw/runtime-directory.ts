@@ -37,7 +37,7 @@ export class RuntimeDirectory {
         );
       }
       const former = await this.#formerOwner();
-      if (isIdentity(former?.identity) && sameIdentity(former.identity, identityOf(former.identity.pid))) {
+      if (former?.identity !== undefined && sameIdentity(former.identity, identityOf(former.identity.pid))) {
         throw new Fault(
           "RUNTIME_DIR_IN_USE",
           `the runtime directory ${this.#path} is in use by another proxygw (pid ${former.identity.pid}); give this one its own with runtime_dir`,
@@ -59,10 +59,9 @@ export class RuntimeDirectory {
   }
 
   /** Of a daemon that lives or died; damaged: none. */
-  async #formerOwner(): Promise<{ readonly identity?: unknown; readonly made?: unknown } | undefined> {
+  async #formerOwner(): Promise<Owner | undefined> {
     try {
-      const owner = JSON.parse(await readFile(this.#ownerFile, "utf8")) as unknown;
-      return typeof owner === "object" && owner !== null ? owner : undefined;
+      return ownerIn(await readFile(this.#ownerFile, "utf8"));
     } catch {
       return undefined;
     }
@@ -78,5 +77,17 @@ export class RuntimeDirectory {
     if (owner === undefined || how === "keep") return;
     await rm(this.#ownerFile, { force: true }).catch(() => undefined);
     if (owner.made) await rmdir(this.#path).catch(() => undefined);
+  }
+}
+
+/** Whose directory it is, by the text of the file; of one that is damaged, nobody's. */
+export function ownerIn(text: string): Owner | undefined {
+  try {
+    const owner = JSON.parse(text) as unknown;
+    if (typeof owner !== "object" || owner === null) return undefined;
+    const { identity, made } = owner as Partial<Record<keyof Owner, unknown>>;
+    return { identity: isIdentity(identity) ? identity : undefined, made: made === true };
+  } catch {
+    return undefined;
   }
 }

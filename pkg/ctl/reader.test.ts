@@ -1,8 +1,7 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Fault } from "../fault/fault.ts";
 import { codecOf } from "./codecs.ts";
-import { CODECS, REQUEST_LIMIT, type CodecName, type Packet, type RawPacket } from "./packet.ts";
+import { CODECS, REQUEST_LIMIT, type CodecName, type RawPacket } from "./packet.ts";
 import { PacketReader } from "./reader.ts";
 
 function readerOf(codec: CodecName, limit = REQUEST_LIMIT): PacketReader {
@@ -20,39 +19,9 @@ function text(reader: PacketReader, input: string): RawPacket[] {
   return readAll(reader);
 }
 
-const packets: fc.Arbitrary<Packet[]> = fc.array(
-  fc.record({
-    id: fc.nat(0xffff_ffff),
-    method: fc.nat(0xffff),
-    body: fc.oneof(fc.jsonValue({ maxDepth: 4 }), fc.record({ name: fc.string({ unit: "binary" }) })),
-  }),
-  { maxLength: 8 },
-);
-
-/** Cuts `stream` at the given fractions of its length. */
-function split(stream: Buffer, fractions: readonly number[]): Buffer[] {
-  const cuts = [0, ...fractions.map((each) => Math.floor(each * stream.length)).sort((a, b) => a - b), stream.length];
-  return cuts.slice(1).map((end, index) => stream.subarray(cuts[index], end));
-}
-
 describe.each(CODECS)("PacketReader, %s", (name) => {
   const codec = codecOf(name);
   const packet = { id: 1, method: 8, body: { name: 'a "quoted" \\ {[name]} ü' } };
-
-  it("finds the same packets wherever the stream is split", () => {
-    fc.assert(
-      fc.property(packets, fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 20 }), (sent, fractions) => {
-        const reader = readerOf(name);
-        const received: RawPacket[] = [];
-        for (const chunk of split(Buffer.concat(sent.map((each) => codec.encode(each))), fractions)) {
-          reader.write(chunk);
-          received.push(...readAll(reader));
-        }
-        expect(JSON.stringify(received)).toBe(JSON.stringify(sent));
-        expect(reader.idle).toBe(true);
-      }),
-    );
-  });
 
   it("finds a packet that comes byte by byte, with its last byte and no earlier", () => {
     const reader = readerOf(name);
@@ -120,49 +89,6 @@ describe.each(CODECS)("PacketReader, %s", (name) => {
     const reader = readerOf(name);
     reader.write(other.encode(packet).subarray(0, 1));
     expect(() => reader.read()).toThrow(expect.objectContaining({ code: "CTL_WRONG_CODEC" }) as Error);
-  });
-
-  it("throws nothing but a Fault, whatever comes, and however it is split", () => {
-    const start = name === "json" ? [0x7b] : [0xa3];
-    fc.assert(
-      fc.property(fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 6 }), fc.boolean(), (chunks, plausible) => {
-        const reader = readerOf(name, 100);
-        try {
-          for (const chunk of plausible ? [Uint8Array.from(start), ...chunks] : chunks) {
-            reader.write(chunk);
-            for (const found of readAll(reader)) expect(typeof found).toBe("object");
-          }
-        } catch (error) {
-          expect(error).toBeInstanceOf(Fault);
-        }
-      }),
-      { numRuns: 5000 },
-    );
-  });
-
-  it("reads the same from damaged packets in one piece and byte by byte", () => {
-    const outcome = (stream: Uint8Array, step: number): string => {
-      const reader = readerOf(name);
-      const found: unknown[] = [];
-      try {
-        for (let at = 0; at < stream.length; at += step) {
-          reader.write(stream.subarray(at, at + step));
-          for (let each = reader.read(); each !== undefined; each = reader.read()) found.push(JSON.stringify(each));
-        }
-      } catch (error) {
-        expect(error).toBeInstanceOf(Fault);
-        found.push((error as Fault).message);
-      }
-      return found.join("\n");
-    };
-    fc.assert(
-      fc.property(packets, fc.double({ min: 0, max: 0.999, noNaN: true }), fc.nat(255), (sent, where, byte) => {
-        const stream = Buffer.concat(sent.map((each) => codec.encode(each)));
-        if (stream.length > 0) stream[Math.floor(where * stream.length)] = byte;
-        expect(outcome(stream, 1)).toBe(outcome(stream, 1_000_000));
-      }),
-      { numRuns: 500 },
-    );
   });
 });
 

@@ -1,4 +1,3 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { addressText, parseCidr } from "./cidr.ts";
 
@@ -30,18 +29,5 @@ describe("parseCidr", () => {
   it("says what a block with bits behind the prefix could have meant", () => {
     expect(() => parseCidr("192.168.1.7/24")).toThrow('did you mean "192.168.1.0/24"?');
     expect(() => parseCidr("2001:db8::1/64")).toThrow('did you mean "2001:db8::/64"?');
-  });
-
-  it("reads back every address that it writes", () => {
-    fc.assert(
-      fc.property(fc.bigInt({ min: 0n, max: (1n << 128n) - 1n }), (value) => {
-        expect(parseCidr(addressText(value, "ipv6")).first).toBe(value);
-      }),
-    );
-    fc.assert(
-      fc.property(fc.bigInt({ min: 0n, max: (1n << 32n) - 1n }), (value) => {
-        expect(parseCidr(addressText(value, "ipv4")).first).toBe(value);
-      }),
-    );
   });
 });

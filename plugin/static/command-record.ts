@@ -38,9 +38,7 @@ export class CommandRecord {
   /** undefined: there is none, or it is damaged, which is logged. */
   read(log: Log): Recorded | undefined {
     try {
-      const { identity, options } = JSON.parse(readFileSync(this.#path, "utf8")) as { identity: unknown; options: unknown };
-      if (!isIdentity(identity)) throw new TypeError("it names no process");
-      return { identity, isOf: (others) => JSON.stringify(others) === JSON.stringify(options) };
+      return recordIn(readFileSync(this.#path, "utf8"));
     } catch (error) {
       if (!hasCode(error, "ENOENT"))
         log.warn("ignoring a damaged record of a command", { file: this.#path, error: messageOf(error) });
@@ -52,4 +50,11 @@ export class CommandRecord {
   remove(): void {
     rmSync(this.#path, { force: true });
   }
+}
+
+/** @throws Error when the text is no record */
+export function recordIn(text: string): Recorded {
+  const { identity, options } = JSON.parse(text) as { identity: unknown; options: unknown };
+  if (!isIdentity(identity)) throw new TypeError("it names no process");
+  return { identity, isOf: (others) => JSON.stringify(others) === JSON.stringify(options) };
 }
