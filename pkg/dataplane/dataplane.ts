@@ -34,7 +34,7 @@ export interface Dataplane {
   adapt(needs: Needs): Promise<void>;
   /** A group without mappings, inactive. Its name is for messages. @throws Fault DATAPLANE_CLOSED */
   createGroup(spec: GroupSpec): Group;
-  /** Puts right what others removed. To be called now and then; costs one small process. */
+  /** Puts right what others changed, as far as that is not noticed anyway. To be called now and then. */
   verify(): Promise<void>;
   /**
    * Removes the table and puts back what was changed. With "keep" all that is left for the next daemon, only the queue is

@@ -79,7 +79,7 @@ describe("eachAttribute", () => {
 describe("readErrno", () => {
   it("tells acknowledgement, refusal and rubbish apart", () => {
     const data = Buffer.from("00000000" + "feffffff" + "00", "hex");
-    const at = (start: number, end: number): Message => ({ type: 2, sequence: 0, start, end });
+    const at = (start: number, end: number): Message => ({ type: 2, flags: 0, sequence: 0, start, end });
     expect(readErrno(data, at(0, 4))).toBe(0);
     expect(readErrno(data, at(4, 8))).toBe(2);
     expect(readErrno(data, at(6, 9))).toBeUndefined();

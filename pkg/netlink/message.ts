@@ -11,6 +11,9 @@ export const NLMSG_OVERRUN = 4;
 
 export const NLM_F_REQUEST = 0x1;
 export const NLM_F_ACK = 0x4;
+/** Of an answer in several parts: what it tells of changed meanwhile, so the parts may not fit together. */
+export const NLM_F_DUMP_INTR = 0x10;
+export const NLM_F_DUMP = 0x300;
 
 const HEADER_BYTES = 16;
 const ATTRIBUTE_HEADER_BYTES = 4;
@@ -78,6 +81,7 @@ export function be32(value: number): number[] {
 
 export interface Message {
   readonly type: number;
+  readonly flags: number;
   readonly sequence: number;
   /** Where its content (after the header) begins and ends in the data. */
   readonly start: number;
@@ -92,6 +96,7 @@ export function eachMessage(data: Buffer, visit: (message: Message) => void): bo
     if (length < HEADER_BYTES || length > data.length - offset) return false;
     visit({
       type: data.readUInt16LE(offset + 4),
+      flags: data.readUInt16LE(offset + 6),
       sequence: data.readUInt32LE(offset + 8),
       start: offset + HEADER_BYTES,
       end: offset + length,

@@ -1,9 +1,10 @@
 /**
- * Package netlink: packets that the kernel holds for the daemon to decide on (netfilter queues).
+ * Package netlink: packets that the kernel holds for the daemon to decide on (netfilter queues), and a look at what is in
+ * nftables (ruleset.ts).
  *
- * Owns the socket through which the kernel hands packets over and is told what becomes of them, the form of the
- * messages on it, and the reading of packet headers. It is the only package that calls foreign functions. Must not
- * know why a packet is held or what would let it go, and keeps no packets: they stay in the kernel.
+ * Owns the sockets on which the kernel is talked to, the form of the messages on them, and the reading of packet headers.
+ * It is the only package that calls foreign functions. Must not know why a packet is held or what would let it go, and
+ * keeps no packets: they stay in the kernel. Changes nothing in nftables, and does not know what should be there.
  */
 import type { Fault } from "../fault/fault.ts";
 
@@ -80,5 +81,49 @@ export interface PacketQueue {
    */
   check(): void;
   /** The kernel drops what it still holds, and from then on all that is sent to this queue. Idempotent. */
+  close(): void;
+}
+
+export type RulesetFamily = "inet" | "ip" | "ip6";
+
+/** Something that a table has. */
+export interface RulesetPart {
+  readonly kind: "chain" | "rule" | "set" | "object";
+  /** Its name; of a rule, its chain's. */
+  readonly name: string;
+  /**
+   * What the kernel says of it, without what changes by itself (uses, counters) or with each new making (handles). Only to
+   * be compared with what the same kernel says; strings within are there byte by byte.
+   */
+  readonly identity: string;
+}
+
+/** An element of a set or map: bytes as the kernel has them, each part of a concatenation padded to four. */
+export interface ElementContent {
+  readonly key: Buffer | undefined;
+  /** Where the set has intervals, the end of this one. */
+  readonly keyEnd: Buffer | undefined;
+  readonly value: Buffer | undefined;
+  readonly verdict: { readonly code: number; readonly chain: string } | undefined;
+}
+
+/** What is in nftables, read without the nft program: some 100 µs for a table without its elements. */
+export interface RulesetReader {
+  /**
+   * The number of the ruleset's generation: every transaction of this network namespace, whoever's it is, raises it by one.
+   * Takes some microseconds. @throws Fault RULESET_FAILED
+   */
+  generation(): number;
+  /**
+   * All parts of a table, rules in order; none if there is no such table. One question at a time.
+   * @throws Fault RULESET_CHANGED (somebody changed it meanwhile: ask again), RULESET_FAILED
+   */
+  parts(family: RulesetFamily, table: string): Promise<RulesetPart[]>;
+  /**
+   * Calls `visit` for each element of a set of an inet table; its buffers are valid during the call only. As parts()
+   * otherwise; after a failure, elements may be missing or have come twice.
+   */
+  elements(table: string, set: string, visit: (element: ElementContent) => void): Promise<void>;
+  /** Idempotent. */
   close(): void;
 }

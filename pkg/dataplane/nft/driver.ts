@@ -3,25 +3,33 @@ import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../../clock/clock.ts";
 import type { DataplaneConfig, Ending } from "../../config/types.ts";
-import { collected, Fault, hasCode } from "../../fault/fault.ts";
+import { collected, Fault, hasCode, messageOf } from "../../fault/fault.ts";
 import type { Log } from "../../log/log.ts";
 import type { ToolRunner } from "../../process/process.ts";
 import { openQueue } from "../../netlink/open-queue.ts";
+import type { RulesetReader } from "../../netlink/netlink.ts";
+import { openRuleset } from "../../netlink/ruleset.ts";
 import type { Dataplane, Group, GroupSpec, Needs } from "../dataplane.ts";
 import { MappingClaims } from "../mapping-claims.ts";
 import { Conntrack } from "./conntrack.ts";
+import { Generation } from "./generation.ts";
 import { GateCounters } from "./gate-counters.ts";
 import { NftGroup } from "./group.ts";
 import { HoldQueue } from "./hold-queue.ts";
 import { Nft } from "./nft.ts";
 import { probe, type ProbeHost } from "./probe.ts";
 import { findQueueWay, QUEUE_WAY_TEXT, QueueRules } from "./queue-way.ts";
-import { deleteTableText, type QueueWay, restructureText, type TableSpec, tableText } from "./ruleset.ts";
+import { deleteTableText, type QueueWay, restructureLines, type TableSpec } from "./ruleset.ts";
 import { Sysctls } from "./sysctl.ts";
 import { applySystem, isNeeded, planSystem, type SystemPlan } from "./system-settings.ts";
 import { TableContent } from "./table-content.ts";
 import { TableLock } from "./table-lock.ts";
+import { TableWatch } from "./table-watch.ts";
 import { Transactor } from "./transactor.ts";
+import { WholeTable } from "./whole-table.ts";
+
+/** Each how many calls of verify() legacy iptables is asked, which takes four processes. */
+const LEGACY_LOOKS = 12;
 
 export interface NftDataplaneOptions {
   readonly config: DataplaneConfig;
@@ -43,11 +51,16 @@ export class NftDataplane implements Dataplane {
   readonly #sysctls: Sysctls;
   readonly #transactor: Transactor;
   readonly #content: TableContent;
+  readonly #whole: WholeTable;
+  readonly #generation = new Generation();
   readonly #gateCounters: GateCounters;
   readonly #queue: HoldQueue;
   readonly #claims: MappingClaims;
   #needs: Needs | undefined;
-  #spec: TableSpec | undefined;
+  /** From commit() on. */
+  #watch: TableWatch | undefined;
+  /** How often verify() was called. */
+  #looks = 0;
   #way: QueueWay = { way: "none" };
   /** Where iptables takes packets to the queue. */
   #queueRules: QueueRules | undefined;
@@ -60,7 +73,7 @@ export class NftDataplane implements Dataplane {
 
   constructor(options: NftDataplaneOptions) {
     this.#options = options;
-    this.#nft = new Nft(options.tools);
+    this.#nft = new Nft(options.tools, this.#generation);
     this.#conntrack = new Conntrack(options.tools, options.config.marks.ignore);
     this.#lock = new TableLock({ table: options.config.table, clock: options.clock, log: options.log });
     this.#sysctls = new Sysctls({
@@ -69,9 +82,10 @@ export class NftDataplane implements Dataplane {
       stateFile: join(options.runtimeDir, "sysctls.json"),
       ...(options.sysctlRoot === undefined ? {} : { root: options.sysctlRoot }),
     });
-    this.#transactor = new Transactor(this.#nft, options.config.table, () => this.#remake());
+    this.#transactor = new Transactor(this.#nft, options.config.table, (lines) => this.#repair(lines));
     this.#claims = new MappingClaims(options.config.wildcardOverlap);
     this.#content = new TableContent(options.config.table);
+    this.#whole = new WholeTable(options.config.table, this.#content);
     this.#gateCounters = new GateCounters(this.#nft, options.config.table);
     const { queue: number, marks } = options.config;
     this.#queue = new HoldQueue({ number, marks, clock: options.clock, log: options.log, open: openQueue });
@@ -110,15 +124,40 @@ export class NftDataplane implements Dataplane {
       const failures = await runAll(this.#restores.splice(0).reverse());
       throw collected([error, ...failures], "") as Error;
     }
+    await this.#startWatch();
+  }
+
+  /** Without it, verify() still finds out whether there is a table at all. */
+  async #startWatch(): Promise<void> {
+    const { clock, config, log } = this.#options;
+    let reader: RulesetReader;
+    try {
+      reader = await openRuleset();
+    } catch (error) {
+      log.warn("what others change in the table will not be noticed, unless they remove all of it", { error: messageOf(error) });
+      return;
+    }
+    this.#generation.open(reader);
+    const { table } = config;
+    const shared = { nft: this.#nft, transactor: this.#transactor, whole: this.#whole, generation: this.#generation, clock, log };
+    const watch = new TableWatch({ table, reader, queueRules: () => this.#queueRules, ...shared });
+    this.#releases.push(async () => {
+      await watch.stop();
+      reader.close();
+    });
+    // closed meanwhile
+    if (this.#state !== "started") return;
+    this.#watch = watch;
+    watch.start();
   }
 
   async #takeTable(needs: Needs): Promise<void> {
     const { table, marks } = this.#options.config;
     await this.#sysctls.restore((key) => !isNeeded(key, needs));
     const plan = await planSystem(this.#sysctls, needs);
-    this.#spec = { table, marks, queue: this.#way, loopbackGuard: needs.routeLocalnet, forwardGuard: plan.forwarded };
+    this.#whole.spec = { table, marks, queue: this.#way, loopbackGuard: needs.routeLocalnet, forwardGuard: plan.forwarded };
     await this.#addQueueRules();
-    await this.#nft.apply(this.#wholeTable(), `create the table "inet ${table}"`);
+    await this.#nft.apply(this.#whole.text(), `create the table "inet ${table}"`);
     // the guards are in force before the settings that need them, and until those are put back
     this.#restores.push(() => this.#deleteTable());
     this.#restores.push(() => this.#sysctls.restore());
@@ -148,33 +187,31 @@ export class NftDataplane implements Dataplane {
 
   /** Brings the chains to what is needed by now, and then the settings that they guard. */
   async #restructure(change: Partial<TableSpec>, plan: SystemPlan): Promise<void> {
-    const spec = this.#spec;
+    const { spec } = this.#whole;
     if (spec === undefined) return;
     const guarded = [...new Set([...spec.forwardGuard, ...plan.forwarded])];
     const after = { ...spec, ...change, forwardGuard: guarded };
-    const lines = restructureText(spec, after);
+    const lines = restructureLines(spec, after);
     if (lines.length > 0) {
       const undo = (): void => {
-        this.#spec = spec;
+        this.#whole.spec = spec;
       };
       await this.#transactor.submit(() => {
-        this.#spec = after;
+        this.#whole.spec = after;
         return { lines, undo };
       }, "change the chains of its table");
     }
     await applySystem(this.#sysctls, plan);
   }
 
-  /** The table as it should be by now, with all that is in it. */
-  #wholeTable(): string {
-    const skeleton = this.#spec === undefined ? "" : tableText(this.#spec);
-    return `${skeleton}${this.#content.all().join("\n")}\n`;
-  }
-
-  /** Makes the table and, where there are any, iptables' rules again: somebody else removed them, such as `nft flush ruleset`. */
-  async #remake(): Promise<void> {
+  /** A transaction found something missing that somebody else had removed; `lines` are that transaction's. */
+  async #repair(lines: readonly string[]): Promise<void> {
+    if (this.#watch !== undefined) {
+      await this.#watch.repair(lines);
+      return;
+    }
     const { table } = this.#options.config;
-    await this.#nft.apply(this.#wholeTable(), `make the table "inet ${table}" again`);
+    await this.#nft.apply(this.#whole.text(), `make the table "inet ${table}" again`);
     await this.#queueRules?.add();
     this.#options.log.warn("somebody else had removed the table, or something of it; made it again", { table });
   }
@@ -182,16 +219,21 @@ export class NftDataplane implements Dataplane {
   async verify(): Promise<void> {
     this.#started();
     this.#queue.check();
-    // nothing to add, unless there is no table to add it to
-    const line = `add chain inet ${this.#options.config.table} to_queue`;
-    await this.#transactor.submit(() => ({ lines: [line], undo: () => undefined }), "look after its table");
+    if (this.#watch === undefined) {
+      // nothing to add, unless there is no table to add it to
+      const line = `add chain inet ${this.#options.config.table} to_queue`;
+      await this.#transactor.submit(() => ({ lines: [line], undo: () => undefined }), "look after its table");
+    } else await this.#watch.look();
+    const looks = this.#looks++;
+    if (this.#watch === undefined || (this.#queueRules?.legacy === true && looks % LEGACY_LOOKS === 0))
+      await this.#queueRules?.add();
     await this.#verifySystem();
   }
 
   /** Another daemon that ended, or somebody, may have put back a setting that is still needed. */
   async #verifySystem(): Promise<void> {
     const { log, config } = this.#options;
-    if (this.#needs === undefined || this.#spec === undefined) return;
+    if (this.#needs === undefined || this.#whole.spec === undefined) return;
     const plan = await planSystem(this.#sysctls, this.#needs);
     if (plan.lacking.length === 0) return;
     log.warn("somebody else changed settings that are needed", { sysctls: plan.lacking.map(({ key }) => key).join(" ") });
@@ -260,6 +302,8 @@ export class NftDataplane implements Dataplane {
 
   async #release(releases: readonly (() => Promise<void>)[]): Promise<void> {
     this.#state = "closed";
+    // it would put right what is being removed
+    await this.#watch?.stop();
     this.#transactor.abandon(new Fault("DATAPLANE_CLOSED", "the dataplane is closed"));
     const failures = await runAll([...releases].reverse());
     if (failures.length > 0) throw collected(failures, "the dataplane could not be closed cleanly") as Error;

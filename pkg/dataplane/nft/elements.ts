@@ -6,6 +6,7 @@ import type { Family } from "../../value/protocol.ts";
 import type { MappingSpec } from "../dataplane.ts";
 import { gateRanges, type Range } from "../gate-ranges.ts";
 import { keyOf, keyText, SPECIFIC } from "./key.ts";
+import { chainPart, setPart, type TablePart } from "./table-part.ts";
 
 /** One element of a set or map of the table. */
 export interface Element {
@@ -114,7 +115,7 @@ function timeoutChain(seconds: number): string {
  * short, and a closed flow is forgotten within two seconds, so that it neither counts as alive nor fills the table.
  * close_wait stays long enough for a client that has sent all and still receives (nf_conntrack_proto_tcp.c).
  */
-export function timeoutLines(table: string, seconds: number): string[] {
+export function timeoutParts(seconds: number): TablePart[] {
   const atMost = (limit: number): string => String(Math.min(limit, seconds));
   const tcp = [
     `syn_sent : ${atMost(30)}`,
@@ -130,12 +131,16 @@ export function timeoutLines(table: string, seconds: number): string[] {
     `unack : ${atMost(120)}`,
   ].join(", ");
   const name = timeoutChain(seconds);
+  const policy = (protocol: string, states: string): TablePart => ({
+    kind: "ct timeout",
+    name: `${name}_${protocol}`,
+    body: [`protocol ${protocol}`, `policy = { ${states} }`],
+    rules: [],
+  });
   return [
-    `add ct timeout inet ${table} ${name}_tcp {\nprotocol tcp\npolicy = { ${tcp} }\n}`,
-    `add ct timeout inet ${table} ${name}_udp {\nprotocol udp\npolicy = { unreplied : ${seconds}, replied : ${seconds} }\n}`,
-    `add chain inet ${table} ${name}`,
-    `add rule inet ${table} ${name} meta l4proto tcp ct timeout set "${name}_tcp"`,
-    `add rule inet ${table} ${name} meta l4proto udp ct timeout set "${name}_udp"`,
+    policy("tcp", tcp),
+    policy("udp", `unreplied : ${seconds}, replied : ${seconds}`),
+    chainPart(name, [`meta l4proto tcp ct timeout set "${name}_tcp"`, `meta l4proto udp ct timeout set "${name}_udp"`]),
   ];
 }
 
@@ -156,25 +161,25 @@ export function nftRate({ count, perMs }: WakeLimit): string {
 }
 
 /** The chain that counts the new flows of each source address against a wake limit, with its buckets. */
-export function limitLines(table: string, limit: WakeLimit): string[] {
+export function limitParts(limit: WakeLimit): TablePart[] {
   const name = limitChain(limit);
   const rate = `limit rate over ${nftRate(limit)} burst ${limit.count} packets`;
   // a bucket that has not been asked for so long is full again
   const timeout = `${Math.max(2, Math.ceil((2 * limit.perMs) / 1000))}s`;
   const families = Object.values(SPECIFIC).map(({ suffix, type, addressType, expression, source }) => ({
     bucket: `${name}_${suffix}`,
-    set: `type ${type} . ${addressType}\nsize 65536\nflags dynamic,timeout\ntimeout ${timeout}`,
+    set: [`type ${type} . ${addressType}`, "size 65536", "flags dynamic,timeout", `timeout ${timeout}`],
     key: `${expression} . ${source}`,
     flow: `meta l4proto . ${source} . th sport . ${source.replace("saddr", "daddr")} . th dport`,
     counted: `counted${suffix}`,
   }));
-  const rule = (text: string): string => `add rule inet ${table} ${name} ${text}`;
   return [
-    ...families.map(({ bucket, set }) => `add set inet ${table} ${bucket} {\n${set}\n}`),
-    `add chain inet ${table} ${name}`,
-    ...families.map(({ flow, counted }) => rule(`${flow} @${counted} goto to_queue`)),
-    ...families.map(({ bucket, key }) => rule(`update @${bucket} { ${key} ${rate} } goto limited`)),
-    ...families.map(({ flow, counted }) => rule(`add @${counted} { ${flow} }`)),
-    rule("goto to_queue"),
+    ...families.map(({ bucket, set }) => setPart(bucket, set)),
+    chainPart(name, [
+      ...families.map(({ flow, counted }) => `${flow} @${counted} goto to_queue`),
+      ...families.map(({ bucket, key }) => `update @${bucket} { ${key} ${rate} } goto limited`),
+      ...families.map(({ flow, counted }) => `add @${counted} { ${flow} }`),
+      "goto to_queue",
+    ]),
   ];
 }

@@ -1,5 +1,6 @@
 import { Fault } from "../../fault/fault.ts";
 import type { ToolRunner } from "../../process/process.ts";
+import type { Generation } from "./generation.ts";
 import { nftFault, parseExpires, parsePackets } from "./nft-output.ts";
 
 /** How often something is read that transactions keep interrupting. */
@@ -8,14 +9,18 @@ const READ_TRIES = 5;
 /** The nft program: one call, one transaction. */
 export class Nft {
   readonly #tools: ToolRunner;
+  readonly #generation: Pick<Generation, "own"> | undefined;
 
-  constructor(tools: ToolRunner) {
+  /** `generation`: is told which transactions are the daemon's own. */
+  constructor(tools: ToolRunner, generation?: Pick<Generation, "own">) {
     this.#tools = tools;
+    this.#generation = generation;
   }
 
   /** Applies `text` as one transaction. `doing` completes "nft could not …". @throws Fault NFT_… */
   async apply(text: string, doing: string, signal?: AbortSignal): Promise<void> {
-    await this.#run(["-f", "-"], text, doing, signal);
+    const transaction = (): Promise<void> => this.#run(["-f", "-"], text, doing, signal);
+    await (this.#generation === undefined ? transaction() : this.#generation.own(transaction));
   }
 
   /** As apply(), but the kernel only checks. */

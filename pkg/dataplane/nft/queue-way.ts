@@ -1,6 +1,7 @@
 /** How packets get to the queue on this kernel: found out by trying. */
 import { Fault, messageOf } from "../../fault/fault.ts";
 import type { ToolRunner } from "../../process/process.ts";
+import type { RulesetReader } from "../../netlink/netlink.ts";
 import type { Nft } from "./nft.ts";
 import { hex, type QueueWay } from "./ruleset.ts";
 
@@ -50,6 +51,7 @@ const CHAINS = ["PREROUTING", "OUTPUT"] as const;
 /** The four rules of iptables that queue marked packets; their comment says whose they are. */
 export class QueueRules {
   readonly #options: QueueWayOptions;
+  #legacy = false;
 
   constructor(options: QueueWayOptions) {
     this.#options = options;
@@ -60,14 +62,42 @@ export class QueueRules {
     for (const program of PROGRAMS) await this.#run(program, ["-t", "raw", "-S", "PREROUTING"]);
   }
 
-  /** Idempotent: rules that a dead daemon left are used. @throws Fault IPTABLES_FAILED */
-  async add(): Promise<void> {
+  /** Gives how many were not there. Idempotent: rules that a dead daemon left are used. @throws Fault IPTABLES_FAILED */
+  async add(): Promise<number> {
+    let added = 0;
     for (const program of PROGRAMS) {
       for (const chain of CHAINS) {
-        const present = await this.#has(program, chain);
-        if (!present) await this.#run(program, ["-t", "raw", "-A", chain, ...this.#match()]);
+        if (await this.#has(program, chain)) continue;
+        await this.#run(program, ["-t", "raw", "-A", chain, ...this.#match()]);
+        added++;
       }
     }
+    return added;
+  }
+
+  /**
+   * As add(), at the cost of a look at nftables where nothing is missing. The rules of iptables' legacy variant are not in there:
+   * once that is known, nothing is looked for (see `legacy`). @throws Fault IPTABLES_FAILED, RULESET_CHANGED, RULESET_FAILED
+   */
+  async restore(reader: RulesetReader): Promise<number> {
+    if (this.#legacy || (await this.#areInNftables(reader))) return 0;
+    const added = await this.add();
+    this.#legacy = added === 0 && !(await this.#areInNftables(reader));
+    return added;
+  }
+
+  /** Whether iptables keeps its rules where nobody is told of their end: they are to be added again now and then. */
+  get legacy(): boolean {
+    return this.#legacy;
+  }
+
+  async #areInNftables(reader: RulesetReader): Promise<boolean> {
+    for (const family of ["ip", "ip6"] as const) {
+      const rules = (await reader.parts(family, "raw")).filter(({ kind }) => kind === "rule");
+      const own = rules.filter(({ identity }) => identity.includes(`${this.#comment()}\0`));
+      if (!CHAINS.every((chain) => own.some(({ name }) => name === chain))) return false;
+    }
+    return true;
   }
 
   /** Idempotent. Tables that are empty without them are removed as well: iptables makes them, and never takes them away. */
@@ -105,12 +135,16 @@ export class QueueRules {
   }
 
   #match(): string[] {
-    const { mark, queue, table } = this.#options;
+    const { mark, queue } = this.#options;
     return [
       ...["-m", "mark", "--mark", `${hex(mark)}/${hex(mark)}`],
-      ...["-m", "comment", "--comment", `proxygw ${table}`],
+      ...["-m", "comment", "--comment", this.#comment()],
       ...["-j", "NFQUEUE", "--queue-num", String(queue)],
     ];
+  }
+
+  #comment(): string {
+    return `proxygw ${this.#options.table}`;
   }
 
   async #run(program: string, args: readonly string[]): Promise<void> {

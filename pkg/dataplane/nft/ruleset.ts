@@ -11,7 +11,8 @@
  *   -300 raw     hold: the first packets of flows to cold targets go to the queue, before conntrack sees them; loopback_guard
  *   -290         refuse_marked: what the daemon refused comes back from the queue with a mark
  *   -200         conntrack (the kernel's own)
- *   -150 mangle  new_flows: gates; old connections reset; timeouts, whose policy can only be given before a flow is confirmed;
+ *   -150 mangle  new_flows: gates; old connections reset; what conntrack forgot waits for its client; timeouts, whose
+ *                policy can only be given before a flow is confirmed;
  *                invalid: what conntrack takes for no part of its connection
  *   -100 dstnat  dnat
  *    -90         clock: sees endpoint addresses, in both directions
@@ -22,6 +23,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { DataplaneMarks } from "../../config/types.ts";
 import type { Family } from "../../value/protocol.ts";
 import { type Key, KEYS, SPECIFIC, toOwnAddress, WILDCARD } from "./key.ts";
+import { chainPart, declarationLine, mapPart, ruleLines, setPart, type TablePart } from "./table-part.ts";
 
 /** Far above any idle_timeout; what is left of it tells when the last packet came. */
 export const CLOCK_TIMEOUT_MS = 365 * 24 * 3600 * 1000;
@@ -48,37 +50,40 @@ const ENTRY_HOOKS = ["prerouting", "output"] as const;
 /** Anything but a client's first packet of a connection. */
 const NOT_FIRST = "meta l4proto tcp tcp flags & (fin | syn | rst | ack) != syn";
 
-interface Chain {
+interface BaseChain {
   readonly name: string;
-  /** Of a base chain; a regular one has none, and is gone to from others. */
-  readonly type?: "filter" | "nat";
-  readonly hook?: "prerouting" | "output" | "forward" | "postrouting";
-  readonly priority?: string;
+  readonly type: "filter" | "nat";
+  readonly hook: "prerouting" | "output" | "forward" | "postrouting";
+  readonly priority: string;
   readonly rules: readonly string[];
 }
 
-/** Replaces whatever table of that name there is, in one transaction. */
-export function tableText(spec: TableSpec): string {
-  const parts = [
-    ...KEYS.flatMap(setsOf),
-    ...FAMILIES.flatMap(setsOfFamily),
-    ...chainsOf(spec).map((each) => block(`chain ${each.name}`, [...headLines(each), ...each.rules])),
-  ];
-  return `add table inet ${spec.table}\ndelete table inet ${spec.table}\ntable inet ${spec.table} {\n${parts.join("\n")}\n}\n`;
+/** Everything but elements, and but what mappings need chains for. */
+export function tableParts(spec: TableSpec): TablePart[] {
+  return [...KEYS.flatMap(setsOf), ...FAMILIES.flatMap(setsOfFamily), ...chainsOf(spec)];
 }
 
-/** What brings a table made by tableText(before) to `after`, with all that is in its sets. No chain is removed. */
-export function restructureText(before: TableSpec, after: TableSpec): string[] {
+function chainsOf(spec: TableSpec): TablePart[] {
+  return [...regularChains(spec), ...baseChains(spec).map(baseChainPart)];
+}
+
+/** Begins a transaction that replaces whatever table of that name there is. */
+export function newTableLines(table: string): string[] {
+  return [`add table inet ${table}`, `delete table inet ${table}`, `add table inet ${table}`];
+}
+
+/** What brings the chains of a table made for `before` to `after`, with all that is in its sets. No chain is removed for good. */
+export function restructureLines(before: TableSpec, after: TableSpec): string[] {
   const { table } = after;
   const former = new Map(chainsOf(before).map((each) => [each.name, each]));
   const changed = chainsOf(after).filter((each) => !isDeepStrictEqual(each, former.get(each.name)));
   // a hook and its priority are for ever: such a chain is made again
-  const moved = changed.filter((each) => headLines(former.get(each.name) ?? each).join() !== headLines(each).join());
+  const moved = changed.filter((each) => (former.get(each.name) ?? each).body.join() !== each.body.join());
   return [
     ...moved.map(({ name }) => `delete chain inet ${table} ${name}`),
-    ...changed.map((each) => `add chain inet ${table} ${each.name} {\n${headLines(each).join("\n")}\n}`),
+    ...changed.map((each) => declarationLine(table, each)),
     ...changed.map(({ name }) => `flush chain inet ${table} ${name}`),
-    ...changed.flatMap(({ name, rules }) => rules.map((rule) => `add rule inet ${table} ${name} ${rule}`)),
+    ...changed.flatMap((each) => ruleLines(table, each)),
   ];
 }
 
@@ -86,33 +91,40 @@ export function deleteTableText(table: string): string {
   return `delete table inet ${table}\n`;
 }
 
-function setsOf({ suffix, type, addressType }: Key): string[] {
+function setsOf({ suffix, type, addressType }: Key): TablePart[] {
   const withSource = [`type ${type} . ${addressType}`, "flags interval"];
   return [
-    block(`set hold${suffix}`, [`type ${type}`]),
-    block(`set deny${suffix}`, withSource),
-    block(`set ignore${suffix}`, withSource),
-    block(`map limit${suffix}`, [`type ${type} : verdict`]),
+    setPart(`hold${suffix}`, [`type ${type}`]),
+    setPart(`deny${suffix}`, withSource),
+    setPart(`ignore${suffix}`, withSource),
+    mapPart(`limit${suffix}`, [`type ${type} : verdict`]),
     // asked only to be counted
-    ...["denied", "ignored", "limited"].map((name) => block(`set ${name}${suffix}`, [`type ${type}`, "counter"])),
+    ...["denied", "ignored", "limited"].map((name) => setPart(`${name}${suffix}`, [`type ${type}`, "counter"])),
     // in a nat chain only the first packet of a flow is looked up: the counters count connections
-    block(`map dnat${suffix}`, [`type ${type} : ${addressType} . inet_service`, "counter"]),
-    block(`map timeout${suffix}`, [`type ${type} : verdict`]),
+    mapPart(`dnat${suffix}`, [`type ${type} : ${addressType} . inet_service`, "counter"]),
+    mapPart(`timeout${suffix}`, [`type ${type} : verdict`]),
     // the keys of the three maps: Linux 6.1 takes no map where a set is only asked (EINVAL)
-    block(`set mapped${suffix}`, [`type ${type}`]),
-    block(`map masquerade${suffix}`, [`type ${type} : verdict`]),
+    setPart(`mapped${suffix}`, [`type ${type}`]),
+    mapPart(`masquerade${suffix}`, [`type ${type} : verdict`]),
   ];
 }
 
-function setsOfFamily(family: Family): string[] {
+function setsOfFamily(family: Family): TablePart[] {
   const { suffix, type, addressType } = SPECIFIC[family];
   const size = "size 65536";
   return [
-    block(`set exact${suffix}`, [`type ${type}`]),
-    block(`set endpoint${suffix}`, [`type ${type}`]),
-    block(`set active${suffix}`, [`type ${type}`, size, "flags dynamic,timeout", `timeout ${CLOCK_TIMEOUT_MS / 86_400_000}d`]),
+    setPart(`exact${suffix}`, [`type ${type}`]),
+    setPart(`endpoint${suffix}`, [`type ${type}`]),
+    setPart(`active${suffix}`, [`type ${type}`, size, "flags dynamic,timeout", `timeout ${CLOCK_TIMEOUT_MS / 86_400_000}d`]),
+    // connections to endpoints of which only the answers pass here
+    setPart(`one_way${suffix}`, [
+      `type ${addressType} . inet_service . ${addressType} . inet_service`,
+      size,
+      "flags dynamic,timeout",
+      "timeout 1d",
+    ]),
     // flows that a wake limit has counted, so that a SYN sent again is not counted again
-    block(`set counted${suffix}`, [
+    setPart(`counted${suffix}`, [
       `type inet_proto . ${addressType} . inet_service . ${addressType} . inet_service`,
       size,
       "flags dynamic,timeout",
@@ -121,57 +133,67 @@ function setsOfFamily(family: Family): string[] {
   ];
 }
 
-function regularChains(spec: TableSpec): Chain[] {
+function regularChains(spec: TableSpec): TablePart[] {
   const { masquerade, ignore } = spec.marks;
   // a wildcard's key has no address: without its family, IPv4's would take IPv6's packets
-  const counted = (name: string, verdict: string): Chain =>
-    chain(name, [
+  const counted = (name: string, verdict: string): TablePart =>
+    chainPart(name, [
       ...KEYS.map(({ suffix, family, expression }) => `meta nfproto ${family} ${expression} @${name}${suffix} ${verdict}`),
       verdict,
     ]);
   return [
-    chain("refuse", ["meta l4proto tcp reject with tcp reset", "reject with icmpx type port-unreachable"]),
+    chainPart("refuse", ["meta l4proto tcp reject with tcp reset", "reject with icmpx type port-unreachable"]),
     counted("denied", "drop"),
     counted("ignored", "goto refuse"),
     counted("limited", "goto refuse"),
-    chain("to_queue", queueRules(spec)),
+    chainPart("to_queue", queueRules(spec)),
     ...KEYS.map(({ suffix, expression, source }) =>
-      chain(`hold_flow${suffix}`, [
+      chainPart(`hold_flow${suffix}`, [
         `${expression} . ${source} @deny${suffix} goto denied`,
         `${expression} . ${source} @ignore${suffix} goto ignored`,
         `${expression} vmap @limit${suffix}`,
         "goto to_queue",
       ]),
     ),
-    chain("hold", [
+    chainPart("hold", [
       `${NOT_FIRST} accept`,
       ...lookUp(({ suffix, expression }) => [`${expression} @hold${suffix} goto hold_flow${suffix}`]),
     ]),
-    chain(
-      "new_flows",
-      lookUp(({ suffix, expression, source }) => [
+    chainPart("new_flows", [
+      // An endpoint's segment of a connection that conntrack has forgotten (conntrack -F). Picked up from this side, the
+      // connection would not be translated: its client would reset it. It is picked up when the client sends something.
+      ...FAMILIES.map(
+        (family) =>
+          `${NOT_FIRST} ${endpointKey(family, "saddr")} @endpoint${SPECIFIC[family].suffix} ${answerKey(family)} != @one_way${SPECIFIC[family].suffix} drop`,
+      ),
+      ...lookUp(({ suffix, expression, source }) => [
         `${expression} . ${source} @deny${suffix} goto denied`,
         `${expression} . ${source} @ignore${suffix} ct mark set ct mark | ${hex(ignore)}`,
         // of a connection from before the target was stopped: its client is to begin anew
         `${NOT_FIRST} ${expression} @hold${suffix} goto refuse`,
         `${expression} vmap @timeout${suffix}`,
       ]),
-    ),
+    ]),
     // Segments that conntrack takes for no part of their connection are not translated: what is no listener, or does not know
     // the connection by these addresses, would reset it. SYNs are another matter (an answer whose question went another way).
-    chain("invalid", [
+    chainPart("invalid", [
+      // of a client whose packets take another way: all of its connection that is seen here are the answers
+      ...FAMILIES.map(
+        (family) =>
+          `tcp flags & (syn | ack) == syn | ack ${endpointKey(family, "saddr")} @endpoint${SPECIFIC[family].suffix} update @one_way${SPECIFIC[family].suffix} { ${answerKey(family)} }`,
+      ),
       "tcp flags & syn == syn accept",
       ...FAMILIES.map((family) => `${endpointKey(family, "saddr")} @endpoint${SPECIFIC[family].suffix} drop`),
       ...lookUp(({ suffix, expression }) => [`${expression} @hold${suffix} goto refuse`, `${expression} @mapped${suffix} drop`]),
     ]),
-    chain(
+    chainPart(
       "destinations",
       lookUp(({ suffix, expression, family }) => [
         `dnat ${family === "ipv4" ? "ip" : "ip6"} to ${expression} map @dnat${suffix}`,
       ]),
     ),
     ...(["daddr", "saddr"] as const).map((field) =>
-      chain(
+      chainPart(
         `clock_${field}`,
         FAMILIES.map(
           (family) =>
@@ -179,15 +201,15 @@ function regularChains(spec: TableSpec): Chain[] {
         ),
       ),
     ),
-    chain("masquerade_always", ["masquerade"]),
-    chain("masquerade_auto", [
+    chainPart("masquerade_always", ["masquerade"]),
+    chainPart("masquerade_auto", [
       // a loopback source is no use to another host
       "ip saddr 127.0.0.0/8 oif != lo masquerade",
       "ip6 saddr ::1 oif != lo masquerade",
       `meta mark & ${hex(masquerade)} == ${hex(masquerade)} masquerade`,
     ]),
-    ...FAMILIES.map((family) => chain(`sources${SPECIFIC[family].suffix}`, sourceRules(family))),
-    ...spec.forwardGuard.map((family) => chain(`forward_guard${SPECIFIC[family].suffix}`, forwardGuardRules(family))),
+    ...FAMILIES.map((family) => chainPart(`sources${SPECIFIC[family].suffix}`, sourceRules(family))),
+    ...spec.forwardGuard.map((family) => chainPart(`forward_guard${SPECIFIC[family].suffix}`, forwardGuardRules(family))),
   ];
 }
 
@@ -218,6 +240,12 @@ function sourceRules(family: Family): string[] {
   ]);
 }
 
+/** An endpoint's packet, with whom it goes to. */
+function answerKey(family: Family): string {
+  const ip = family === "ipv4" ? "ip" : "ip6";
+  return `${ip} saddr . th sport . ${ip} daddr . th dport`;
+}
+
 function forwardGuardRules(family: Family): string[] {
   const { suffix } = SPECIFIC[family];
   return [
@@ -228,13 +256,13 @@ function forwardGuardRules(family: Family): string[] {
   ];
 }
 
-function baseChains(spec: TableSpec): Chain[] {
+function baseChains(spec: TableSpec): BaseChain[] {
   const { refuse, ignore, masquerade } = spec.marks;
-  const entry = (name: string, type: "filter" | "nat", priority: string, rules: readonly string[]): Chain[] =>
+  const entry = (name: string, type: BaseChain["type"], priority: string, rules: readonly string[]): BaseChain[] =>
     ENTRY_HOOKS.map((hook) => ({ name: `${name}_${hook}`, type, hook, priority, rules }));
   const newDnat = (family: Family): string =>
     `ct status dnat ${endpointKey(family, "daddr")} @endpoint${SPECIFIC[family].suffix}`;
-  const chains: Chain[] = [
+  const chains: BaseChain[] = [
     // iptables' raw table is at -300: marks are to be there before
     ...entry("hold", "filter", spec.queue.way === "mark" ? "-310" : "-300", ["goto hold"]),
     ...entry("refuse_marked", "filter", "-290", [`meta mark & ${hex(refuse)} == ${hex(refuse)} goto refuse`]),
@@ -285,21 +313,8 @@ function baseChains(spec: TableSpec): Chain[] {
   return chains;
 }
 
-function chainsOf(spec: TableSpec): Chain[] {
-  return [...regularChains(spec), ...baseChains(spec)];
-}
-
-function headLines({ type, hook, priority }: Chain): string[] {
-  if (type === undefined || hook === undefined || priority === undefined) return [];
-  return [`type ${type} hook ${hook} priority ${priority}; policy accept;`];
-}
-
-function chain(name: string, rules: readonly string[]): Chain {
-  return { name, rules };
-}
-
-function block(head: string, lines: readonly string[]): string {
-  return `  ${head} {\n${lines.map((line) => `    ${line}\n`).join("")}  }`;
+function baseChainPart({ name, type, hook, priority, rules }: BaseChain): TablePart {
+  return chainPart(name, rules, `type ${type} hook ${hook} priority ${priority}; policy accept;`);
 }
 
 export function hex(bit: number): string {

@@ -71,7 +71,8 @@ async function beforeForwardingIPv4(sysctls: Sysctls): Promise<void> {
 /** As above (net/ipv6/addrconf.c); and a router drops the default routes it learnt, unless accept_ra is 2. */
 async function beforeForwardingIPv6(sysctls: Sysctls): Promise<void> {
   const interfaces = await sysctls.interfaces("net/ipv6/conf");
-  for (const name of interfaces) {
+  // interfaces that appear later begin with the default's
+  for (const name of ["default", ...interfaces]) {
     const key = `net/ipv6/conf/${name}/accept_ra`;
     if ((await sysctls.get(key)) !== "1") continue;
     await sysctls.set({ key, value: "2", why: "IPv6 forwarding would make the kernel forget the routes it learnt from routers" });

@@ -1,5 +1,6 @@
 import type { MappingSpec } from "../dataplane.ts";
-import { addLine, type Element, elementId, limitChain, limitLines, timeoutLines, timeoutSeconds } from "./elements.ts";
+import { addLine, type Element, elementId, limitChain, limitParts, timeoutParts, timeoutSeconds } from "./elements.ts";
+import { addPartLines, type TablePart } from "./table-part.ts";
 import type { Prepared } from "./transactor.ts";
 
 const NO_CHANGE: Prepared = { undo: () => undefined };
@@ -7,19 +8,30 @@ const NO_CHANGE: Prepared = { undo: () => undefined };
 /** What is in the table: elements, of which several mappings or endpoints may need the same one, and chains made on demand. */
 export class TableContent {
   readonly #table: string;
-  /** Each element with the number of its users. */
-  readonly #uses = new Map<string, { readonly element: Element; readonly users: number }>();
-  /** The lines that made each chain. */
-  readonly #chains = new Map<string, readonly string[]>();
+  /** By set: each element with the number of its users. */
+  readonly #uses = new Map<string, Map<string, { readonly element: Element; readonly users: number }>>();
+  /** Each chain with the sets and policies that it needs. */
+  readonly #chains = new Map<string, readonly TablePart[]>();
+  /** How often a chain was made or unmade: when that differs, parts() does. */
+  chainsMade = 0;
 
   constructor(table: string) {
     this.#table = table;
   }
 
-  /** What brings an empty table to where it should be. */
-  all(): string[] {
-    const elements = [...this.#uses.values()].map(({ element }) => addLine(this.#table, element));
-    return [...[...this.#chains.values()].flat(), ...elements];
+  /** The chains made on demand, and what they refer to. */
+  parts(): TablePart[] {
+    return [...this.#chains.values()].flat();
+  }
+
+  /** What is in a set or map. */
+  *elementsOf(set: string): Generator<Element> {
+    for (const { element } of this.#uses.get(set)?.values() ?? []) yield element;
+  }
+
+  /** Lines that bring empty sets to where they should be. */
+  elementLines(): string[] {
+    return [...this.#uses.values()].flatMap((uses) => [...uses.values()].map(({ element }) => addLine(this.#table, element)));
   }
 
   /** One user needs `after` where it needed `before`. */
@@ -42,9 +54,11 @@ export class TableContent {
 
   #count(element: Element, change: 1 | -1): number {
     const id = elementId(element);
-    const users = (this.#uses.get(id)?.users ?? 0) + change;
-    if (users === 0) this.#uses.delete(id);
-    else this.#uses.set(id, { element, users });
+    const uses = this.#uses.get(element.set) ?? new Map<string, { readonly element: Element; readonly users: number }>();
+    this.#uses.set(element.set, uses);
+    const users = (uses.get(id)?.users ?? 0) + change;
+    if (users === 0) uses.delete(id);
+    else uses.set(id, { element, users });
     return users;
   }
 
@@ -55,8 +69,8 @@ export class TableContent {
   needChains({ flowTimeoutMs, gates: { wakeLimit } }: MappingSpec): Prepared {
     const seconds = timeoutSeconds(flowTimeoutMs);
     const changes = [
-      this.#needChain(`timeout ${seconds}`, () => timeoutLines(this.#table, seconds)),
-      wakeLimit === undefined ? NO_CHANGE : this.#needChain(limitChain(wakeLimit), () => limitLines(this.#table, wakeLimit)),
+      this.#needChain(`timeout ${seconds}`, () => timeoutParts(seconds)),
+      wakeLimit === undefined ? NO_CHANGE : this.#needChain(limitChain(wakeLimit), () => limitParts(wakeLimit)),
     ];
     return {
       lines: changes.flatMap(({ lines }) => lines ?? []),
@@ -66,10 +80,15 @@ export class TableContent {
     };
   }
 
-  #needChain(name: string, lines: () => string[]): Prepared {
+  #needChain(name: string, parts: () => TablePart[]): Prepared {
     if (this.#chains.has(name)) return NO_CHANGE;
-    const made = lines();
+    const made = parts();
     this.#chains.set(name, made);
-    return { lines: made, undo: () => this.#chains.delete(name) };
+    this.chainsMade++;
+    const undo = (): void => {
+      this.#chains.delete(name);
+      this.chainsMade++;
+    };
+    return { lines: addPartLines(this.#table, made), undo };
   }
 }

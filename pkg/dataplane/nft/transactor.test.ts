@@ -89,4 +89,24 @@ describe("Transactor", () => {
     await expect(transactor.submit(change("gone again"), "add again")).rejects.toThrow("cannot be made");
     expect(picture).toEqual(["a", "gone"]);
   });
+
+  it("does work alone when its turn comes, between changes", async () => {
+    const { begun, transactor, transactions, change } = setUp();
+    await begun;
+    const during: number[] = [];
+    const work = async (): Promise<void> => {
+      during.push(transactions.length);
+      await new Promise((resolve) => setImmediate(resolve));
+      during.push(transactions.length);
+    };
+    const failing = transactor.alone(() => Promise.reject(new Error("failed")));
+    await Promise.all([
+      transactor.submit(change("a"), "add a"),
+      transactor.alone(work),
+      transactor.submit(change("b"), "add b"),
+      expect(failing).rejects.toThrow("failed"),
+    ]);
+    expect(transactions).toEqual([["a after 0"], ["b after 1"]]);
+    expect(during).toEqual([1, 1]);
+  });
 });

@@ -24,6 +24,13 @@ interface Pending {
   readonly reject: (error: unknown) => void;
 }
 
+/** Work during which nobody may change anything. */
+interface Alone {
+  readonly work: () => Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
 /**
  * Applies changes in order, all that are submitted in one turn of the event loop in one transaction: a process costs more
  * than a thousand elements do, and what belongs together takes effect together.
@@ -33,17 +40,20 @@ interface Pending {
 export class Transactor {
   readonly #nft: Nft;
   readonly #table: string;
-  readonly #remake: () => Promise<void>;
-  #pending: Pending[] = [];
+  readonly #repair: (lines: readonly string[]) => Promise<void>;
+  #pending: (Pending | Alone)[] = [];
   #running: Promise<void> | undefined;
   /** What begin() will bring; undefined once it was called. */
   #staged: Pick<Pending, "resolve" | "reject">[] | undefined = [];
 
-  /** `remake`: makes the whole table as it should be by now, for when somebody else removed it. */
-  constructor(nft: Nft, table: string, remake: () => Promise<void>) {
+  /**
+   * `repair`: brings the table to where it should be by now, for when somebody else removed something. That includes what `lines`
+   * would have done.
+   */
+  constructor(nft: Nft, table: string, repair: (lines: readonly string[]) => Promise<void>) {
     this.#nft = nft;
     this.#table = table;
-    this.#remake = remake;
+    this.#repair = repair;
   }
 
   /** Resolves when the kernel has it. `doing` completes "nft could not …". @throws Fault NFT_…; nothing changed then */
@@ -56,6 +66,14 @@ export class Transactor {
       }
       change();
       this.#staged.push({ resolve, reject });
+    });
+  }
+
+  /** After begin(): runs `work` when its turn comes; changes that are submitted meanwhile wait. @throws what it throws */
+  alone(work: () => Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ work, resolve, reject });
+      this.#running ??= this.#run();
     });
   }
 
@@ -90,12 +108,28 @@ export class Transactor {
     // when this turn is over, so that all that is submitted in it shares a transaction
     await new Promise((resolve) => setImmediate(resolve));
     while (this.#pending.length > 0) {
-      const batch = this.#pending;
-      this.#pending = [];
+      const [first] = this.#pending;
+      if (first !== undefined && "work" in first) {
+        this.#pending.shift();
+        await first.work().then(first.resolve, first.reject);
+        continue;
+      }
+      const batch = this.#takeChanges();
       if (await this.#attempt(batch)) continue;
       for (const one of batch) await this.#attempt([one]);
     }
     this.#running = undefined;
+  }
+
+  /** All that wait before the next work that is to be done alone. */
+  #takeChanges(): Pending[] {
+    const batch: Pending[] = [];
+    for (const each of this.#pending) {
+      if ("work" in each) break;
+      batch.push(each);
+    }
+    this.#pending = this.#pending.slice(batch.length);
+    return batch;
   }
 
   /** False: it failed, was undone, and should be tried one by one. */
@@ -139,7 +173,7 @@ export class Transactor {
     } catch (error) {
       // whatever it is that is not there: the picture says how it should be, this change included
       if (!hasCode(error, "NFT_NOT_FOUND")) throw error;
-      await this.#remake();
+      await this.#repair(lines);
     }
   }
 }

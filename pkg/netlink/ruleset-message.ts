@@ -1,0 +1,151 @@
+/** Messages that ask the kernel what is in nftables (linux/netfilter/nf_tables.h). */
+import { eachAttribute, type Message, MessageWriter, NLM_F_DUMP, NLM_F_REQUEST } from "./message.ts";
+import type { ElementContent, RulesetFamily, RulesetPart } from "./netlink.ts";
+
+const SUBSYSTEM_NFTABLES = 10;
+const type = (number: number): number => (SUBSYSTEM_NFTABLES << 8) | number;
+
+const GET_CHAIN = type(4);
+const GET_RULE = type(7);
+const GET_SET = type(10);
+const GET_ELEMENT = type(13);
+const GET_GENERATION = type(16);
+const GET_OBJECT = type(19);
+export const TYPE_CHAIN = type(3);
+const TYPE_RULE = type(6);
+const TYPE_SET = type(9);
+export const TYPE_ELEMENTS = type(12);
+export const TYPE_GENERATION = type(15);
+const TYPE_OBJECT = type(18);
+export const PART_QUESTIONS = [GET_CHAIN, GET_RULE, GET_SET, GET_OBJECT];
+
+/** struct nfgenmsg: family, version, and the lower half of the generation. */
+const GENERIC_HEADER_BYTES = 4;
+const FAMILIES: Readonly<Record<RulesetFamily, number>> = { inet: 1, ip: 2, ip6: 10 };
+
+/** Of any question and answer. */
+const TABLE = 1;
+/** Of chains, sets, objects and the set of a question for elements. */
+const NAME = 2;
+const CHAIN_NAME = 3;
+const CHAIN_IDENTITY = new Set([4, 5, 7, 10]); // hook and priority, policy, type, flags
+const RULE_CHAIN = 2;
+const RULE_IDENTITY = new Set([4, 7]); // expressions, user data
+const SET_FLAGS = 3;
+const SET_IDENTITY = new Set([3, 5, 6, 7, 9, 11]); // flags, length of key, type and length of data, size, timeout
+const SET_ANONYMOUS = 1;
+const OBJECT_IDENTITY = new Set([3, 4]); // type, data
+const ELEMENTS = 3;
+const ELEMENT_KEY = 1;
+const ELEMENT_DATA = 2;
+const ELEMENT_KEY_END = 10;
+const DATA_VALUE = 1;
+const DATA_VERDICT = 2;
+const VERDICT_CODE = 1;
+const VERDICT_CHAIN = 2;
+
+export function generationQuestion(sequence: number): Buffer {
+  const writer = new MessageWriter(Buffer.alloc(32));
+  writer.begin(GET_GENERATION, NLM_F_REQUEST, sequence);
+  writer.fixed([0, 0, 0, 0]);
+  return writer.written;
+}
+
+/** Asks for all of one type that `table` has; some kernels answer with those of all tables. */
+export function dumpQuestion(question: number, family: RulesetFamily, table: string, sequence: number): Buffer {
+  return dump(question, family, [table], sequence);
+}
+
+export function elementsQuestion(table: string, set: string, sequence: number): Buffer {
+  return dump(GET_ELEMENT, "inet", [table, set], sequence);
+}
+
+/** `names`: values of the attributes 1, 2, … */
+function dump(question: number, family: RulesetFamily, names: readonly string[], sequence: number): Buffer {
+  const writer = new MessageWriter(Buffer.alloc(1024));
+  writer.begin(question, NLM_F_REQUEST | NLM_F_DUMP, sequence);
+  writer.fixed([FAMILIES[family], 0, 0, 0]);
+  for (const [at, name] of names.entries()) writer.attribute(at + 1, [...Buffer.from(`${name}\0`)]);
+  return writer.written;
+}
+
+/** The number of the generation; undefined when the message is cut short. */
+export function readGeneration(data: Buffer, { start, end }: Message): number | undefined {
+  let generation: number | undefined;
+  eachAttribute(data, start + GENERIC_HEADER_BYTES, end, (attribute, from, to) => {
+    if (attribute === 1 && to - from >= 4) generation = data.readUInt32BE(from);
+  });
+  return generation;
+}
+
+/** What a message says of a chain, rule, set or object of `table`; undefined: it is of another table, or not to be compared. */
+export function readPart(data: Buffer, message: Message, family: RulesetFamily, table: string): RulesetPart | undefined {
+  const reading = READINGS[message.type];
+  // tables of other families may have the same name
+  if (reading === undefined || data[message.start] !== FAMILIES[family]) return undefined;
+  let owner: string | undefined;
+  let name = "";
+  let flags = 0;
+  let identity = "";
+  eachAttribute(data, message.start + GENERIC_HEADER_BYTES, message.end, (attribute, from, to) => {
+    if (attribute === TABLE) owner = text(data, from, to);
+    if (attribute === reading.name) name = text(data, from, to);
+    if (attribute === SET_FLAGS && to - from >= 4) flags = data.readUInt32BE(from);
+    if (reading.identity.has(attribute)) identity += `${String(attribute)} ${data.toString("latin1", from, to)}\n`;
+  });
+  const anonymous = reading.kind === "set" && (flags & SET_ANONYMOUS) !== 0;
+  return owner !== table || anonymous ? undefined : { kind: reading.kind, name, identity };
+}
+
+const READINGS: Readonly<
+  Record<number, { readonly kind: RulesetPart["kind"]; readonly name: number; readonly identity: ReadonlySet<number> }>
+> = {
+  [TYPE_CHAIN]: { kind: "chain", name: CHAIN_NAME, identity: CHAIN_IDENTITY },
+  [TYPE_RULE]: { kind: "rule", name: RULE_CHAIN, identity: RULE_IDENTITY },
+  [TYPE_SET]: { kind: "set", name: NAME, identity: SET_IDENTITY },
+  [TYPE_OBJECT]: { kind: "object", name: NAME, identity: OBJECT_IDENTITY },
+};
+
+/** Calls `visit` for each element in a message. Buffers are views of `data`. */
+export function eachElement(data: Buffer, message: Message, visit: (element: ElementContent) => void): void {
+  eachAttribute(data, message.start + GENERIC_HEADER_BYTES, message.end, (attribute, start, end) => {
+    if (attribute !== ELEMENTS) return;
+    eachAttribute(data, start, end, (_each, from, to) => {
+      visit(readElement(data, from, to));
+    });
+  });
+}
+
+function readElement(data: Buffer, start: number, end: number): ElementContent {
+  let key: Buffer | undefined;
+  let keyEnd: Buffer | undefined;
+  let value: Buffer | undefined;
+  let verdict: { code: number; chain: string } | undefined;
+  eachAttribute(data, start, end, (attribute, from, to) => {
+    if (attribute !== ELEMENT_KEY && attribute !== ELEMENT_DATA && attribute !== ELEMENT_KEY_END) return;
+    eachAttribute(data, from, to, (inner, first, last) => {
+      if (inner === DATA_VERDICT) verdict = readVerdict(data, first, last);
+      if (inner !== DATA_VALUE) return;
+      const bytes = data.subarray(first, last);
+      if (attribute === ELEMENT_KEY) key = bytes;
+      else if (attribute === ELEMENT_DATA) value = bytes;
+      else keyEnd = bytes;
+    });
+  });
+  return { key, keyEnd, value, verdict };
+}
+
+function readVerdict(data: Buffer, start: number, end: number): { code: number; chain: string } {
+  let code = 0;
+  let chain = "";
+  eachAttribute(data, start, end, (attribute, from, to) => {
+    if (attribute === VERDICT_CODE && to - from >= 4) code = data.readInt32BE(from);
+    if (attribute === VERDICT_CHAIN) chain = text(data, from, to);
+  });
+  return { code, chain };
+}
+
+/** Names end with a zero byte. */
+function text(data: Buffer, start: number, end: number): string {
+  return data.toString("latin1", start, end).replace(/\0.*$/s, "");
+}

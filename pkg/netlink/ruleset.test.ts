@@ -1,0 +1,137 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { eachMessage, MessageWriter, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR } from "./message.ts";
+import { eachElement, readGeneration, readPart, TYPE_CHAIN, TYPE_GENERATION } from "./ruleset-message.ts";
+import { KernelRuleset } from "./ruleset.ts";
+import type { NetlinkSocket } from "./socket.ts";
+
+type Answer = (sequence: number) => Buffer[];
+
+/** The kernel's end: answers each question with the next of `answers`. */
+class FakeSocket implements NetlinkSocket {
+  readonly questions: Buffer[] = [];
+  readonly #answers: Answer[];
+  #incoming: Buffer[] = [];
+
+  constructor(...answers: Answer[]) {
+    this.#answers = answers;
+  }
+
+  send(messages: Buffer): void {
+    this.questions.push(Buffer.from(messages));
+    this.#incoming.push(...(this.#answers.shift()?.(messages.readUInt32LE(8)) ?? []));
+  }
+
+  receive(into: Buffer): number | undefined {
+    const next = this.#incoming.shift();
+    next?.copy(into);
+    return next?.length;
+  }
+
+  lost(): number {
+    return 0;
+  }
+
+  waiting(): boolean {
+    return this.#incoming.length > 0;
+  }
+
+  watch(): void {
+    // nobody waits
+  }
+
+  close(): void {
+    this.#incoming = [];
+  }
+}
+
+function message(
+  type: number,
+  flags: number,
+  sequence: number,
+  fixed: number[],
+  ...attributes: [number, string | number[]][]
+): Buffer {
+  const writer = new MessageWriter(Buffer.alloc(512));
+  writer.begin(type, flags, sequence);
+  writer.fixed(fixed);
+  for (const [name, value] of attributes)
+    writer.attribute(name, typeof value === "string" ? [...Buffer.from(`${value}\0`)] : value);
+  return Buffer.from(writer.written);
+}
+
+const INET = [1, 0, 0, 0];
+const done: Answer = (sequence) => [message(NLMSG_DONE, 0, sequence, [0, 0, 0, 0])];
+const chain = (sequence: number, table: string, name: string, flags = 0, family = INET): Buffer =>
+  message(TYPE_CHAIN, flags, sequence, family, [1, table], [3, name], [5, [0, 0, 0, 1]], [6, [0, 0, 0, 9]]);
+const error =
+  (errno: number): Answer =>
+  (sequence) => {
+    const code = Buffer.alloc(4);
+    code.writeInt32LE(-errno);
+    return [message(NLMSG_ERROR, 0, sequence, [...code])];
+  };
+
+describe("KernelRuleset", () => {
+  it("reads the generation, past answers to older questions", () => {
+    const answer: Answer = (sequence) =>
+      [sequence - 1, sequence].map((each) => message(TYPE_GENERATION, 0, each, INET, [1, [0, 0, 1, each & 0xff]]));
+    expect(new KernelRuleset(new FakeSocket(answer), new FakeSocket()).generation()).toBe(257);
+    expect(() => new KernelRuleset(new FakeSocket(error(1)), new FakeSocket()).generation()).toThrow("generation");
+  });
+
+  it("gives the parts of one table of one family, in several pieces", async () => {
+    const socket = new FakeSocket(
+      (sequence) => [
+        Buffer.concat([chain(sequence, "other", "a"), chain(sequence, "t", "b")]),
+        Buffer.concat([chain(sequence, "t", "c", 0, [2, 0, 0, 0]), chain(sequence, "t", "d"), ...done(sequence)]),
+      ],
+      error(2),
+      done,
+      done,
+    );
+    const parts = await new KernelRuleset(new FakeSocket(), socket).parts("inet", "t");
+    expect(parts.map(({ kind, name }) => `${kind} ${name}`)).toEqual(["chain b", "chain d"]);
+    // uses are no part of it
+    expect(parts[0]?.identity).toBe("5 \0\0\0\x01\n");
+  });
+
+  it("reads an answer that was interrupted to its end, so that the next question is taken", async () => {
+    const interrupted: Answer = (sequence) => [chain(sequence, "t", "b", NLM_F_DUMP_INTR), ...done(sequence)];
+    const reader = new KernelRuleset(new FakeSocket(), new FakeSocket(interrupted, done, done, done, done));
+    await expect(reader.parts("inet", "t")).rejects.toMatchObject({ code: "RULESET_CHANGED" });
+    expect(await reader.parts("inet", "t")).toEqual([]);
+  });
+
+  it.each([
+    ["a refusal", error(1)],
+    ["no answer", (): Buffer[] => []],
+    ["rubbish", (): Buffer[] => [Buffer.from("rubbish rubbish rubbish")]],
+  ])("says so when it gets %s", async (_what, answer) => {
+    const reader = new KernelRuleset(new FakeSocket(), new FakeSocket(answer));
+    await expect(reader.elements("t", "s", () => undefined)).rejects.toMatchObject({ code: "RULESET_FAILED" });
+  });
+
+  it("touches no descriptor after close()", async () => {
+    const sockets = [new FakeSocket(), new FakeSocket()] as const;
+    const reader = new KernelRuleset(...sockets);
+    reader.close();
+    expect(() => reader.generation()).toThrow(expect.objectContaining({ code: "RULESET_FAILED" }) as Error);
+    await expect(reader.parts("inet", "t")).rejects.toMatchObject({ code: "RULESET_FAILED" });
+    expect(sockets.flatMap(({ questions }) => questions)).toEqual([]);
+  });
+
+  it("survives anything", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), fc.integer({ min: 0, max: 20 }), (bytes, type) => {
+        const data = Buffer.concat([message((10 << 8) | type, 0, 1, INET), Buffer.from(bytes)]);
+        data.writeUInt32LE(data.length, 0);
+        eachMessage(data, (each) => {
+          readPart(data, each, "inet", "t");
+          readGeneration(data, each);
+          eachElement(data, each, () => undefined);
+        });
+      }),
+    );
+  });
+});

@@ -1,0 +1,158 @@
+import { Fault } from "../fault/fault.ts";
+import { eachMessage, type Message, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, readErrno } from "./message.ts";
+import type { ElementContent, RulesetFamily, RulesetPart, RulesetReader } from "./netlink.ts";
+import {
+  dumpQuestion,
+  eachElement,
+  elementsQuestion,
+  generationQuestion,
+  PART_QUESTIONS,
+  readGeneration,
+  readPart,
+  TYPE_ELEMENTS,
+  TYPE_GENERATION,
+} from "./ruleset-message.ts";
+import { errnoFault, type NetlinkSocket, openNetlinkSocket } from "./socket.ts";
+
+const RECEIVE_BUFFER_BYTES = 256 * 1024;
+/** The kernel fills at most 32 KiB at once (af_netlink.c). */
+const DATAGRAM_BYTES = 64 * 1024;
+/** How much of an answer is read at once, before everything else of the process has its turn: some 2,000 elements, 2 ms. */
+const DATAGRAMS_PER_TURN = 8;
+
+/** @throws Fault FFI_UNAVAILABLE, or one named after errno */
+export async function openRuleset(): Promise<RulesetReader> {
+  const short = await openNetlinkSocket(RECEIVE_BUFFER_BYTES);
+  try {
+    return new KernelRuleset(short, await openNetlinkSocket(RECEIVE_BUFFER_BYTES));
+  } catch (error) {
+    short.close();
+    throw error;
+  }
+}
+
+interface Answer {
+  readonly sequence: number;
+  readonly visit: (message: Message) => void;
+  done: boolean;
+  /** Nftables was, while it was given. */
+  changed: boolean;
+}
+
+/** Two sockets: the generation may be asked for while a long answer is still being read. */
+export class KernelRuleset implements RulesetReader {
+  readonly #short: NetlinkSocket;
+  readonly #long: NetlinkSocket;
+  readonly #incoming = Buffer.alloc(DATAGRAM_BYTES);
+  #sequence = 0;
+  #closed = false;
+
+  constructor(short: NetlinkSocket, long: NetlinkSocket) {
+    this.#short = short;
+    this.#long = long;
+  }
+
+  generation(): number {
+    const sequence = ++this.#sequence >>> 0;
+    let generation: number | undefined;
+    const buffer = Buffer.allocUnsafe(256);
+    failing(() => {
+      this.#refuseClosed();
+      this.#short.send(generationQuestion(sequence));
+      for (let length = this.#short.receive(buffer); length !== undefined; length = this.#short.receive(buffer)) {
+        eachMessage(buffer.subarray(0, length), (message) => {
+          if (message.sequence === sequence && message.type === TYPE_GENERATION) generation = readGeneration(buffer, message);
+        });
+      }
+    });
+    if (generation === undefined) throw new Fault("RULESET_FAILED", "the kernel does not tell the generation of nftables");
+    return generation;
+  }
+
+  async parts(family: RulesetFamily, table: string): Promise<RulesetPart[]> {
+    const parts: RulesetPart[] = [];
+    for (const question of PART_QUESTIONS) {
+      await this.#ask(
+        (sequence) => dumpQuestion(question, family, table, sequence),
+        (message) => {
+          const part = readPart(this.#incoming, message, family, table);
+          if (part !== undefined) parts.push(part);
+        },
+      );
+    }
+    return parts;
+  }
+
+  elements(table: string, set: string, visit: (element: ElementContent) => void): Promise<void> {
+    return this.#ask(
+      (sequence) => elementsQuestion(table, set, sequence),
+      (message) => {
+        if (message.type === TYPE_ELEMENTS) eachElement(this.#incoming, message, visit);
+      },
+    );
+  }
+
+  /** The kernel makes the next piece of its answer while the one before is received (af_netlink.c), so nothing has to be waited for. */
+  async #ask(question: (sequence: number) => Buffer, visit: (message: Message) => void): Promise<void> {
+    const sequence = ++this.#sequence >>> 0;
+    failing(() => {
+      this.#refuseClosed();
+      this.#long.send(question(sequence));
+    });
+    const answer = { sequence, visit, done: false, changed: false };
+    for (let left = DATAGRAMS_PER_TURN; !answer.done; left--) {
+      if (left === 0) {
+        await new Promise((resolve) => setImmediate(resolve));
+        left = DATAGRAMS_PER_TURN;
+      }
+      failing(() => {
+        this.#refuseClosed();
+        this.#receive(answer);
+      });
+    }
+    // said at the end only: until an answer has been read, no other question is taken
+    if (answer.changed) throw new Fault("RULESET_CHANGED", "nftables was changed while it was read");
+  }
+
+  #receive(answer: Answer): void {
+    const length = this.#long.receive(this.#incoming);
+    if (length === undefined) throw new Fault("EAGAIN", "the kernel's answer ended early");
+    const whole = eachMessage(this.#incoming.subarray(0, length), (message) => {
+      // of a question that was given up
+      if (message.sequence !== answer.sequence) return;
+      if ((message.flags & NLM_F_DUMP_INTR) !== 0) answer.changed = true;
+      if (message.type === NLMSG_ERROR || message.type === NLMSG_DONE) this.#end(answer, message);
+      else answer.visit(message);
+    });
+    if (!whole || length > this.#incoming.length) throw new Fault("EBADMSG", "the kernel's answer is no message");
+  }
+
+  /** That there is no such table, or set, is an answer like any other. */
+  #end(answer: Answer, message: Message): void {
+    answer.done = true;
+    const errno = readErrno(this.#incoming, message) ?? 0;
+    if (errno === 0) return;
+    const fault = errnoFault(errno, "nftables");
+    if (fault.code === "EINTR") answer.changed = true;
+    else if (fault.code !== "ENOENT") throw fault;
+  }
+
+  /** The number of a closed descriptor may be another's by now. */
+  #refuseClosed(): void {
+    if (this.#closed) throw new Fault("EBADF", "closed");
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#short.close();
+    this.#long.close();
+  }
+}
+
+function failing<T>(step: () => T): T {
+  try {
+    return step();
+  } catch (error) {
+    throw new Fault("RULESET_FAILED", "what is in nftables could not be read", { cause: error });
+  }
+}
