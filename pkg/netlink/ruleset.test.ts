@@ -32,8 +32,8 @@ class FakeSocket implements NetlinkSocket {
     return 0;
   }
 
-  waiting(): boolean {
-    return this.#incoming.length > 0;
+  waiting(): number {
+    return this.#incoming.reduce((sum, each) => sum + each.length, 0);
   }
 
   watch(): void {

@@ -1,7 +1,7 @@
 /** The conntrack program, and the only place that reads what it prints. */
 import { networkInterfaces } from "node:os";
 import { Fault } from "../../fault/fault.ts";
-import type { ToolRunner } from "../../process/process.ts";
+import type { ToolResult, ToolRunner } from "../../process/process.ts";
 import { type AddrPort, isWildcard } from "../../value/addr-port.ts";
 import type { Protocol } from "../../value/protocol.ts";
 import type { FlowSummary } from "../dataplane.ts";
@@ -32,6 +32,9 @@ export function parseFlowLine(line: string): FlowLine | undefined {
   const mark = Number(/\bmark=(\d{1,10})/.exec(line)?.[1] ?? 0);
   return match[3] === undefined ? { remainingSeconds, mark } : { remainingSeconds, state: match[3], mark };
 }
+
+/** How often flows are to be deleted when conntrack is killed at it. */
+const DELETE_TRIES = 3;
 
 /** A closed TCP flow lingers in these states; it is not alive. */
 const CLOSED_STATES: ReadonlySet<string> = new Set(["TIME_WAIT", "CLOSE"]);
@@ -74,7 +77,7 @@ export class Conntrack {
       longest = Math.max(longest, flow.remainingSeconds);
     };
     const result = await this.#tools.run("conntrack", ["-L", ...selector(protocol, endpoint)], { onLine });
-    if (result.exitCode !== 0) throw failed("list flows", result.stderr);
+    if (result.exitCode !== 0) throw failed("list flows", result);
     return { count, longestMs: longest * 1000 };
   }
 
@@ -106,7 +109,7 @@ export class Conntrack {
           found.set(`${to.address} ${to.port}`, to);
       };
       const result = await this.#tools.run("conntrack", ["-L", "-f", family, "-p", "udp"], { onLine });
-      if (result.exitCode !== 0) throw failed("list flows", result.stderr);
+      if (result.exitCode !== 0) throw failed("list flows", result);
       for (const { address, port } of found.values()) {
         await this.#delete([
           ...selector("udp", { family, address, port }),
@@ -122,9 +125,12 @@ export class Conntrack {
   }
 
   async #delete(which: readonly string[]): Promise<void> {
-    const result = await this.#tools.run("conntrack", ["-D", ...which], { onLine: () => undefined });
-    if (result.exitCode === 0 || NOTHING_DELETED.test(result.stderr)) return;
-    throw failed("delete flows", result.stderr);
+    for (let left = DELETE_TRIES; ; left--) {
+      const result = await this.#tools.run("conntrack", ["-D", ...which], { onLine: () => undefined });
+      if (result.exitCode === 0 || NOTHING_DELETED.test(result.stderr)) return;
+      // killed: some are left
+      if (result.exitCode !== null || left <= 1) throw failed("delete flows", result);
+    }
   }
 }
 
@@ -140,7 +146,8 @@ function selector(protocol: Protocol, endpoint: AddrPort): string[] {
   ];
 }
 
-function failed(doing: string, stderr: string): Fault {
+function failed(doing: string, { exitCode, stderr }: ToolResult): Fault {
   const message = stderr.trim().split("\n").at(-1) ?? "";
-  return new Fault("CONNTRACK_FAILED", `conntrack could not ${doing}: ${message === "" ? "no message" : message}`);
+  const why = exitCode === null ? "it was killed" : message === "" ? "no message" : message;
+  return new Fault("CONNTRACK_FAILED", `conntrack could not ${doing}: ${why}`);
 }

@@ -16,7 +16,7 @@ import { Generation } from "./generation.ts";
 import { GateCounters } from "./gate-counters.ts";
 import { NftGroup } from "./group.ts";
 import { HoldQueue } from "./hold-queue.ts";
-import { Nft } from "./nft.ts";
+import { isOutcomeUnknown, Nft } from "./nft.ts";
 import { probe, type ProbeHost } from "./probe.ts";
 import { findQueueWay, QUEUE_WAY_TEXT, QueueRules } from "./queue-way.ts";
 import { deleteTableText, type QueueWay, restructureLines, type TableSpec } from "./ruleset.ts";
@@ -82,7 +82,7 @@ export class NftDataplane implements Dataplane {
       stateFile: join(options.runtimeDir, "sysctls.json"),
       ...(options.sysctlRoot === undefined ? {} : { root: options.sysctlRoot }),
     });
-    this.#transactor = new Transactor(this.#nft, options.config.table, (lines) => this.#repair(lines));
+    this.#transactor = new Transactor(this.#nft, options.config.table, (lines, why) => this.#repair(lines, why));
     this.#claims = new MappingClaims(options.config.wildcardOverlap);
     this.#content = new TableContent(options.config.table);
     this.#whole = new WholeTable(options.config.table, this.#content);
@@ -157,7 +157,10 @@ export class NftDataplane implements Dataplane {
     const plan = await planSystem(this.#sysctls, needs);
     this.#whole.spec = { table, marks, queue: this.#way, loopbackGuard: needs.routeLocalnet, forwardGuard: plan.forwarded };
     await this.#addQueueRules();
-    await this.#nft.apply(this.#whole.text(), `create the table "inet ${table}"`);
+    await this.#nft.ensure(this.#whole.text(), `create the table "inet ${table}"`).catch((error: unknown) => {
+      if (isOutcomeUnknown(error)) this.#restores.push(() => this.#deleteTable());
+      throw error;
+    });
     // the guards are in force before the settings that need them, and until those are put back
     this.#restores.push(() => this.#deleteTable());
     this.#restores.push(() => this.#sysctls.restore());
@@ -205,9 +208,9 @@ export class NftDataplane implements Dataplane {
   }
 
   /** A transaction found something missing that somebody else had removed; `lines` are that transaction's. */
-  async #repair(lines: readonly string[]): Promise<void> {
+  async #repair(lines: readonly string[], why: "missing" | "in doubt"): Promise<void> {
     if (this.#watch !== undefined) {
-      await this.#watch.repair(lines);
+      await this.#watch.repair(lines, why);
       return;
     }
     const { table } = this.#options.config;
@@ -312,7 +315,7 @@ export class NftDataplane implements Dataplane {
   async #deleteTable(): Promise<void> {
     const { table } = this.#options.config;
     try {
-      await this.#nft.apply(deleteTableText(table), `delete the table "inet ${table}"`);
+      await this.#nft.ensure(deleteTableText(table), `delete the table "inet ${table}"`);
     } catch (error) {
       if (!hasCode(error, "NFT_NOT_FOUND")) throw error;
     }

@@ -1,5 +1,5 @@
-import { Fault } from "../../fault/fault.ts";
-import type { ToolRunner } from "../../process/process.ts";
+import { Fault, hasCode } from "../../fault/fault.ts";
+import type { ToolResult, ToolRunner } from "../../process/process.ts";
 import type { Generation } from "./generation.ts";
 import { nftFault, parseExpires, parsePackets } from "./nft-output.ts";
 
@@ -17,10 +17,18 @@ export class Nft {
     this.#generation = generation;
   }
 
-  /** Applies `text` as one transaction. `doing` completes "nft could not …". @throws Fault NFT_… */
+  /** Applies `text` as one transaction. `doing` completes "nft could not …". @throws Fault NFT_…, TOOL_…; see isOutcomeUnknown() */
   async apply(text: string, doing: string, signal?: AbortSignal): Promise<void> {
     const transaction = (): Promise<void> => this.#run(["-f", "-"], text, doing, signal);
     await (this.#generation === undefined ? transaction() : this.#generation.own(transaction));
+  }
+
+  /** As apply(), and once more if nft came to no end: for text that is right also where the kernel has it already. */
+  async ensure(text: string, doing: string): Promise<void> {
+    await this.apply(text, doing).catch((error: unknown) => {
+      if (!isOutcomeUnknown(error)) throw error;
+      return this.apply(text, doing);
+    });
   }
 
   /** As apply(), but the kernel only checks. */
@@ -44,7 +52,7 @@ export class Nft {
     for (let left = READ_TRIES; ; left--) {
       const result = await this.#tools.run("nft", ["get", "element", "inet", table, set, `{ ${key} }`]);
       if (result.exitCode === 0) return result.stdout;
-      const fault = nftFault(result.stderr, `read the element ${key} of ${set}`);
+      const fault = faultOf(result, `read the element ${key} of ${set}`);
       if (fault.code === "NFT_NOT_FOUND") return undefined;
       if (fault.code !== "NFT_INTERRUPTED" || left <= 1) throw fault;
     }
@@ -53,7 +61,15 @@ export class Nft {
   async #run(args: string[], input: string, doing: string, signal?: AbortSignal): Promise<void> {
     const result = await this.#tools.run("nft", args, signal === undefined ? { input } : { input, signal });
     if (result.exitCode === 0) return;
-    if (result.exitCode === null) throw new Fault("NFT_FAILED", `nft could not ${doing}: it was killed`);
-    throw nftFault(result.stderr, doing);
+    throw faultOf(result, doing);
   }
+}
+
+/** Whether nft came to no end of its own: the kernel may have its transaction, or may not. */
+export function isOutcomeUnknown(error: unknown): boolean {
+  return hasCode(error, "NFT_KILLED") || hasCode(error, "TOOL_TIMEOUT");
+}
+
+function faultOf({ exitCode, stderr }: ToolResult, doing: string): Fault {
+  return exitCode === null ? new Fault("NFT_KILLED", `nft could not ${doing}: it was killed`) : nftFault(stderr, doing);
 }

@@ -131,6 +131,7 @@ export class QueueRules {
 
   async #has(program: string, chain: string): Promise<boolean> {
     const { exitCode } = await this.#options.tools.run(program, ["-w", "-t", "raw", "-C", chain, ...this.#match()]);
+    if (exitCode === null) throw killed(program);
     return exitCode === 0;
   }
 
@@ -149,6 +150,11 @@ export class QueueRules {
 
   async #run(program: string, args: readonly string[]): Promise<void> {
     const { exitCode, stderr } = await this.#options.tools.run(program, ["-w", ...args]);
+    if (exitCode === null) throw killed(program);
     if (exitCode !== 0) throw new Fault("IPTABLES_FAILED", `${program} failed: ${messageOf(stderr.trim().split("\n")[0])}`);
   }
+}
+
+function killed(program: string): Fault {
+  return new Fault("IPTABLES_FAILED", `${program} was killed`);
 }

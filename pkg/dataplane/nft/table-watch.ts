@@ -42,6 +42,8 @@ export interface TableWatchOptions {
 }
 
 const NO_ELEMENTS: ElementsDifference = { missing: [], extra: [] };
+/** What others did, when the daemon's own transaction is what is looked after. */
+const NO_DIFFERENCE: TableDifference = { parts: { missing: [], otherRules: [], otherKind: [], extraChains: [] }, elements: NO_ELEMENTS };
 
 export class TableWatch {
   readonly #options: TableWatchOptions;
@@ -115,10 +117,10 @@ export class TableWatch {
   }
 
   /**
-   * Brings the table to where it should be, after a transaction found something missing; `lines` are that transaction's. To
-   * be called by the transactor only. @throws Fault NFT_…
+   * Brings the table to where it should be, after a transaction found something missing, or when nobody knows what the kernel has;
+   * `lines` are that transaction's. To be called by the transactor only. @throws Fault NFT_…
    */
-  async repair(lines: readonly string[]): Promise<void> {
+  async repair(lines: readonly string[], why: "missing" | "in doubt"): Promise<void> {
     const { nft, table, whole } = this.#options;
     let difference: TableDifference;
     try {
@@ -127,7 +129,7 @@ export class TableWatch {
       await nft.apply(whole.text(this.#clocks()), `make the table "inet ${table}" again`);
       return;
     }
-    await this.#putRight(difference, without(lines, table, difference));
+    await this.#putRight(difference, why === "in doubt" ? NO_DIFFERENCE : without(lines, table, difference));
   }
 
   async #difference(withElements: boolean): Promise<TableDifference> {

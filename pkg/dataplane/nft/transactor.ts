@@ -1,6 +1,6 @@
 import { type Fault, hasCode } from "../../fault/fault.ts";
 import { addLine, deleteLine, type Element, elementId } from "./elements.ts";
-import type { Nft } from "./nft.ts";
+import { isOutcomeUnknown, type Nft } from "./nft.ts";
 
 /** What brings the kernel to where the driver's own picture has got. */
 export interface Prepared {
@@ -36,21 +36,28 @@ interface Alone {
  * than a thousand elements do, and what belongs together takes effect together.
  * When a transaction with several changes fails, each is tried by itself, so that only the bad one's caller hears of it.
  * Until begin(), there is no table to change: changes take effect with it.
+ *
+ * An nft that was killed, or took too long, leaves open whether the kernel has its transaction: the table is then compared with
+ * the picture and brought there. Should that fail too, the changes have failed, and the next one begins with it.
  */
 export class Transactor {
   readonly #nft: Nft;
   readonly #table: string;
-  readonly #repair: (lines: readonly string[]) => Promise<void>;
+  readonly #repair: (lines: readonly string[], why: "missing" | "in doubt") => Promise<void>;
   #pending: (Pending | Alone)[] = [];
   #running: Promise<void> | undefined;
+  /** The kernel may have a transaction that it should not have. */
+  #inDoubt = false;
+  /** begin() will not come, or failed. */
+  #isAbandoned = false;
   /** What begin() will bring; undefined once it was called. */
   #staged: Pick<Pending, "resolve" | "reject">[] | undefined = [];
 
   /**
-   * `repair`: brings the table to where it should be by now, for when somebody else removed something. That includes what `lines`
-   * would have done.
+   * `repair`: brings the table to where it should be by now, for when somebody else removed something, or nobody knows what the
+   * kernel has. That includes what `lines` would have done.
    */
-  constructor(nft: Nft, table: string, repair: (lines: readonly string[]) => Promise<void>) {
+  constructor(nft: Nft, table: string, repair: (lines: readonly string[], why: "missing" | "in doubt") => Promise<void>) {
     this.#nft = nft;
     this.#table = table;
     this.#repair = repair;
@@ -65,7 +72,8 @@ export class Transactor {
         return;
       }
       change();
-      this.#staged.push({ resolve, reject });
+      if (this.#isAbandoned) resolve();
+      else this.#staged.push({ resolve, reject });
     });
   }
 
@@ -99,8 +107,9 @@ export class Transactor {
     for (const { resolve } of staged) resolve();
   }
 
-  /** What waits for begin(), which failed or will not come, fails with `reason`. */
+  /** What waits for begin(), which failed or will not come, fails with `reason`. What comes later, to undo that, is done already: there is no table. */
   abandon(reason: Fault): void {
+    this.#isAbandoned = true;
     for (const { reject } of this.#staged?.splice(0) ?? []) reject(reason);
   }
 
@@ -138,10 +147,11 @@ export class Transactor {
     try {
       for (const { change } of batch) prepared.push(change());
       const lines = [...prepared.flatMap((each) => each.lines ?? []), ...this.#elementLines(prepared)];
-      if (lines.length > 0) await this.#apply(lines, batch[0]?.doing ?? "");
+      if (lines.length > 0 || this.#inDoubt) await this.#apply(lines, batch[0]?.doing ?? "");
     } catch (error) {
       for (const { undo } of prepared.reverse()) undo();
-      if (batch.length > 1) return false;
+      // of what nft came to no end with, no change is to blame; and to wait for each by itself would take too long
+      if (batch.length > 1 && !this.#inDoubt) return false;
       for (const { reject } of batch) reject(error);
       return true;
     }
@@ -168,12 +178,18 @@ export class Transactor {
   }
 
   async #apply(lines: readonly string[], doing: string): Promise<void> {
-    try {
-      await this.#nft.apply(`${lines.join("\n")}\n`, doing);
-    } catch (error) {
-      // whatever it is that is not there: the picture says how it should be, this change included
-      if (!hasCode(error, "NFT_NOT_FOUND")) throw error;
-      await this.#repair(lines);
+    if (!this.#inDoubt) {
+      try {
+        await this.#nft.apply(`${lines.join("\n")}\n`, doing);
+        return;
+      } catch (error) {
+        // whatever it is that is not there: the picture says how it should be, this change included
+        if (hasCode(error, "NFT_NOT_FOUND")) return await this.#repair(lines, "missing");
+        if (!isOutcomeUnknown(error)) throw error;
+        this.#inDoubt = true;
+      }
     }
+    await this.#repair(lines, "in doubt");
+    this.#inDoubt = false;
   }
 }
