@@ -20,6 +20,7 @@ import { systemCommands, systemTools } from "../../pkg/process/runner.ts";
 import { version } from "../../pkg/version/version.ts";
 import { refuseUntrusted } from "./config-trust.ts";
 import { RuntimeDirectory } from "./runtime-directory.ts";
+import { outliveUnexpected } from "./unexpected.ts";
 
 /** How often systemd's status line is brought up to date, if it changed, the table is looked after and gates are reported. */
 const REPORT_MS = 5000;
@@ -32,6 +33,7 @@ const DEBUG = -4;
 export async function runDaemon(file: string, config: Config, registry: Registry): Promise<void> {
   const logger = createLogger(config.log);
   const stop = stopSignal(logger);
+  const unguard = outliveUnexpected(logger);
   // until there is an engine to reload: a signal without a listener would end the process
   let onHangUp = (): void => undefined;
   process.on("SIGHUP", () => {
@@ -108,6 +110,7 @@ export async function runDaemon(file: string, config: Config, registry: Registry
     await runtimeDirectory.release(ending);
     await notifier.close();
     await logger.close();
+    unguard();
   }
 }
 

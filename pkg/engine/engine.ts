@@ -11,6 +11,7 @@ import type { Needs } from "../dataplane/dataplane.ts";
 import { collected, Fault, messageOf } from "../fault/fault.ts";
 import type { Log } from "../log/log.ts";
 import type { EngineApi, ReloadReport, Status } from "../plugin/plugin.ts";
+import { PluginLife } from "../plugin/plugin-life.ts";
 import { Serial } from "../serial/serial.ts";
 import type { Target } from "../target/target.ts";
 import { applyReload, planReload } from "./reload.ts";
@@ -79,10 +80,11 @@ export class Engine implements EngineApi {
     const { targets, frontends } = this.#resources;
     this.#releases.push(() => dataplane.close(this.#ending));
     await dataplane.start(needs, signal);
-    for (const { plugin, namespace } of registry.registrations) {
+    for (const registration of registry.registrations) {
       signal.throwIfAborted();
-      await plugin.onLoad?.(config.plugins.get(namespace) as undefined, this, namespace);
-      this.#releases.push(async () => plugin.onUnload?.());
+      const life = new PluginLife(registration, this.clock, this.log);
+      await life.load(config.plugins.get(registration.namespace), this);
+      this.#releases.push(() => life.unload());
     }
     const former = await formerDirectories(config.runtimeDir, log);
     this.#releases.push(() => this.#closeTargets([...targets.values()]));

@@ -7,6 +7,7 @@ import type { Log } from "../log/log.ts";
 import type { Registry } from "../plugin/registry.ts";
 import type { CommandRunner, ToolRunner } from "../process/process.ts";
 import { untilReady } from "../readiness/readiness.ts";
+import { GuardedHandler } from "../target/guarded-handler.ts";
 import { Target } from "../target/target.ts";
 import { type FormerTarget, TargetDirectory } from "./target-directory.ts";
 
@@ -30,7 +31,7 @@ export class Resources {
     this.#options = options;
   }
 
-  /** Not open, and not in `targets` yet. @throws Fault KIND_UNKNOWN, or what its handler's constructor throws */
+  /** Not open, and not in `targets` yet. @throws Fault KIND_UNKNOWN */
   newTarget(config: TargetConfig): Target {
     const { clock, dataplane, commands, tools, registry } = this.#options;
     const kind = registry.targetKind(config.kind.namespace, config.kind.name);
@@ -60,7 +61,7 @@ export class Resources {
     return target;
   }
 
-  /** Not open, and not in `frontends` yet. @throws Fault KIND_UNKNOWN, or what its handler's constructor throws */
+  /** Not open, and not in `frontends` yet. @throws Fault KIND_UNKNOWN */
   newFrontend(config: FrontendConfig, target: Target): Frontend {
     const { clock, registry } = this.#options;
     const kind = registry.frontendKind(config.kind.namespace, config.kind.name);
@@ -95,8 +96,15 @@ export class Resources {
       return;
     }
     const directory = this.directory(former.name);
-    const handler = kind.create({ ...former, log, clock, commands, directory: directory.path, died: () => undefined });
-    if ((await handler.adopt?.()) === true) {
+    const handler = new GuardedHandler({
+      ...former,
+      readyTimeoutMs: () => 0,
+      clock,
+      log,
+      create: (died) => kind.create({ ...former, log, clock, commands, directory: directory.path, died }),
+      died: () => undefined,
+    });
+    if (await handler.adopt()) {
       log.warn("stopping a service that is not configured any more");
       await handler.drain();
     }

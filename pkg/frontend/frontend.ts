@@ -13,6 +13,7 @@ import type { LastError, StateMachine } from "../state/state-machine.ts";
 import type { Target } from "../target/target.ts";
 import { formatAddrPort } from "../value/addr-port.ts";
 import type { Clock } from "../clock/clock.ts";
+import { GuardedHandler } from "./guarded-handler.ts";
 import type { FrontendHandler, FrontendTarget, Want } from "./handler.ts";
 import { frontendMachine, type FrontendState } from "./state.ts";
 
@@ -35,7 +36,7 @@ export class Frontend {
   readonly #options: FrontendOptions;
   readonly #log: Log;
   readonly #serial = new Serial();
-  readonly #handler: FrontendHandler;
+  readonly #handler: GuardedHandler;
   /** What the handler asked of the target and has not given back. */
   readonly #releases = new Set<() => void>();
   readonly #machine: StateMachine<FrontendState>;
@@ -54,7 +55,7 @@ export class Frontend {
     this.#options = options;
     this.#log = options.log;
     this.#machine = frontendMachine(options.config.name, options.clock, options.log);
-    this.#handler = options.createHandler(this.#targetView());
+    this.#handler = new GuardedHandler({ ...options, create: options.createHandler, target: this.#targetView() });
   }
 
   get config(): FrontendConfig {
@@ -98,11 +99,7 @@ export class Frontend {
 
   #held(source: string): void {
     this.target.refuseWhileWaiting();
-    try {
-      this.#handler.held?.(source);
-    } catch (error) {
-      this.#log.error("the frontend's handler failed on a held flow", { error: messageOf(error) });
-    }
+    this.#handler.held(source);
   }
 
   /** Tells, at debug level, what its gates turned away since it was last asked to. The kernel does that, so nobody else can. */
@@ -171,7 +168,7 @@ export class Frontend {
     const listens = (each: readonly Route[]): unknown => each.map(({ listen }) => listen);
     const before = [kind, protocol, target, listens(routes)];
     if (!isDeepStrictEqual(before, [config.kind, config.protocol, config.target, listens(config.routes)])) return false;
-    return isDeepStrictEqual(options, config.options) || this.#handler.reconfigure?.(config.options) !== undefined;
+    return isDeepStrictEqual(options, config.options) || this.#handler.reconfigure(config.options) !== undefined;
   }
 
   /** Gives the mapping its new properties in one transaction, and the handler its options. @throws what failed; it is stopped then */
@@ -179,7 +176,7 @@ export class Frontend {
     return this.#serial.run(async () => {
       if (isDeepStrictEqual(config, this.#config)) return;
       const former = this.#openMapping();
-      if (!isDeepStrictEqual(config.options, this.#config.options)) this.#handler.reconfigure?.(config.options)?.();
+      if (!isDeepStrictEqual(config.options, this.#config.options)) this.#handler.reconfigure(config.options)?.();
       const isSame = isDeepStrictEqual({ ...config, options: undefined }, { ...this.#config, options: undefined });
       this.#config = config;
       if (isSame) return;

@@ -2,6 +2,12 @@
  * What a frontend kind brings: when its target is wanted.
  *
  * Order of life: create (no side effects) → start ⇄ stop, any number of times, never two at once → close.
+ *
+ * What a handler does wrong is its frontend's trouble only. If create throws, the frontend stays stopped with that as its
+ * last_error. A call that throws is a call that rejects. One that takes too long (start 30 s, stop and close 10 s) is given up
+ * (Fault HANDLER_STUCK): the frontend goes on as if it had failed, and calls start or stop again only when that call has
+ * ended; a start that succeeds after it was given up is followed by stop. Only close is called in any case. What held() and
+ * listeners throw, or reject with, is logged.
  */
 import type { Clock } from "../clock/clock.ts";
 import type { Log } from "../log/log.ts";
@@ -17,8 +23,8 @@ export interface FrontendHandler {
   /** The first packet of a flow came and is held (kinds whose `whenCold` is `hold`). `source`: the client's address and port. */
   held?(source: string): void;
   /**
-   * What takes over other options, started or not; to be called at once, or not at all. undefined: a new handler is needed. Left
-   * out by kinds that can't.
+   * What takes over other options, started or not; to be called at once, or not at all. undefined, or throws: a new handler is needed.
+   * Left out by kinds that can't.
    */
   reconfigure?(options: unknown): (() => void) | undefined;
   /** Stops and releases everything. Idempotent. */

@@ -24,6 +24,7 @@ export interface TargetKind<Options = unknown> {
   readonly options: Schema;
   /** Further checks at load, after the schema's. Returns what is wrong, with a path within `options`. No side effects. */
   check?(target: TargetConfig): OptionProblem[];
+  /** No side effects. @throws: the target stays inactive, with this as its last_error; all others go on */
   create(context: TargetContext<Options>): TargetHandler;
 }
 
@@ -33,6 +34,7 @@ export interface FrontendKind<Options = unknown> {
   readonly whenCold: WhenCold;
   readonly options: Schema;
   check?(frontend: FrontendConfig, target: TargetConfig): OptionProblem[];
+  /** No side effects. @throws: the frontend stays stopped, with this as its last_error; all others go on */
   create(context: FrontendContext<Options>): FrontendHandler;
 }
 
@@ -52,10 +54,11 @@ export interface Plugin<PluginConfig = unknown> {
   readonly frontends?: Readonly<Record<string, FrontendKind<never>>>;
   /**
    * Called once, after the dataplane is up and before any target exists.
-   * `config`: what `plugins.<namespace>` holds, or undefined. @throws: the daemon does not start, and says why
+   * `config`: what `plugins.<namespace>` holds, or undefined. @throws: the daemon does not start, and says why; likewise
+   * if it takes more than 30 s.
    */
   onLoad?(config: PluginConfig | undefined, engine: EngineApi, namespace: string): Promise<void> | void;
-  /** Called once at the end, after all frontends and targets are closed; only if onLoad succeeded. */
+  /** Called once at the end, after all frontends and targets are closed; only if onLoad succeeded. Given up after 10 s, and logged. */
   onUnload?(): Promise<void> | void;
 }
 

@@ -13,7 +13,7 @@ import type { Log } from "../log/log.ts";
 import { Serial } from "../serial/serial.ts";
 import type { LastError, StateMachine } from "../state/state-machine.ts";
 import { Backoff } from "./backoff.ts";
-import type { TargetHandler } from "./handler.ts";
+import { GuardedHandler } from "./guarded-handler.ts";
 import { IdleDrain } from "./idle-drain.ts";
 import { PacketPath } from "./packet-path.ts";
 import { targetMachine, type TargetState } from "./state.ts";
@@ -32,7 +32,7 @@ export class Target {
   readonly #log: Log;
   readonly #serial = new Serial();
   readonly #backoff: Backoff;
-  readonly #handler: TargetHandler;
+  readonly #handler: GuardedHandler;
   #config: TargetConfig;
   #group: Group | undefined;
   #packetPath: PacketPath | undefined;
@@ -63,8 +63,12 @@ export class Target {
     this.#backoff = new Backoff(options.clock);
     this.#machine = targetMachine(options.config.name, options.clock, options.log);
     this.wants = new Wants();
-    this.#handler = options.createHandler((reason) => {
-      this.#died(reason);
+    this.#handler = new GuardedHandler({
+      ...options,
+      ...options.config,
+      readyTimeoutMs: () => this.#config.ready.timeoutMs,
+      create: options.createHandler,
+      died: this.#died.bind(this),
     });
   }
 
@@ -109,11 +113,12 @@ export class Target {
     this.#group = group;
     this.#packetPath = new PacketPath({ name: this.name, group, clock: this.#clock, log: this.#log });
     if (!mayRun) return;
-    const found = await this.#handler.adopt?.().catch((error: unknown) => {
+    const found = await this.#handler.adopt().catch((error: unknown) => {
+      this.#machine.failed(error);
       this.#log.error("could not find out whether the service still runs", { error: messageOf(error) });
       return false;
     });
-    if (found !== true) return;
+    if (!found) return;
     await new Promise<void>((resolve) => {
       const resumed = this.#warmBy(() => this.#warm({ reason: "found still running" }, true, resolve));
       // the failure is logged and kept where it happens
@@ -124,12 +129,12 @@ export class Target {
 
   /** Whether update() can take over a configuration of the same kind and endpoints; if not, the target must be made anew. */
   accepts({ options }: TargetConfig): boolean {
-    return isDeepStrictEqual(options, this.#config.options) || this.#handler.reconfigure?.(options) !== undefined;
+    return isDeepStrictEqual(options, this.#config.options) || this.#handler.reconfigure(options) !== undefined;
   }
 
   /** Takes over what needs no new start: `idle_timeout`, `ready`, and such options. Only what it accepts(). */
   update(config: TargetConfig): void {
-    if (!isDeepStrictEqual(config.options, this.#config.options)) this.#handler.reconfigure?.(config.options)?.();
+    if (!isDeepStrictEqual(config.options, this.#config.options)) this.#handler.reconfigure(config.options)?.();
     this.#config = config;
     this.#idleDrain?.setIdleTimeout(config.idleTimeoutMs);
   }

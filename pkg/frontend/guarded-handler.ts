@@ -1,0 +1,107 @@
+import type { Clock } from "../clock/clock.ts";
+import type { FrontendConfig } from "../config/types.ts";
+import { Fault, messageOf } from "../fault/fault.ts";
+import type { Log } from "../log/log.ts";
+import type { TargetState } from "../target/state.ts";
+import { LimitedCalls } from "../serial/limited-calls.ts";
+import type { FrontendHandler, FrontendTarget } from "./handler.ts";
+
+const START_LIMIT_MS = 30_000;
+const STOP_LIMIT_MS = 10_000;
+
+export interface GuardedHandlerOptions {
+  readonly config: FrontendConfig;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly create: (target: FrontendTarget) => FrontendHandler;
+  readonly target: FrontendTarget;
+}
+
+/** A frontend's handler as its kind made it, with whatever it does wrong made the trouble of this frontend only. */
+export class GuardedHandler implements FrontendHandler {
+  readonly #calls: LimitedCalls;
+  readonly #log: Log;
+  readonly #inner: FrontendHandler | undefined;
+  /** Why there is none. */
+  readonly #flaw: Fault | undefined;
+  #isClosed = false;
+
+  constructor({ config, clock, log, create, target }: GuardedHandlerOptions) {
+    const whose = `the handler of the frontend "${config.name}" (${config.kind.namespace}:${config.kind.name})`;
+    this.#calls = new LimitedCalls({ whose, clock, log });
+    this.#log = log;
+    try {
+      this.#inner = create(this.#guarded(target));
+    } catch (cause) {
+      this.#flaw = new Fault("HANDLER_FAILED", `${whose} could not be made`, { cause });
+    }
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    const inner = this.#inner;
+    if (inner === undefined) throw this.#flaw ?? new Fault("HANDLER_FAILED", "there is no handler");
+    await this.#calls.call({
+      step: "start",
+      limitMs: START_LIMIT_MS,
+      signal,
+      settleMs: STOP_LIMIT_MS,
+      work: (own) => inner.start(own),
+      undo: () => inner.stop(),
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.#calls.call({ step: "stop", limitMs: STOP_LIMIT_MS, work: () => this.#inner?.stop() });
+  }
+
+  reconfigure(options: unknown): (() => void) | undefined {
+    try {
+      return this.#inner?.reconfigure?.(options);
+    } catch (error) {
+      this.#log.error("the frontend's handler failed to look at other options", { error: messageOf(error) });
+      return undefined;
+    }
+  }
+
+  held(source: string): void {
+    this.#report("the frontend's handler failed on a held flow", () => this.#inner?.held?.(source));
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#calls.call({ step: "close", limitMs: STOP_LIMIT_MS, work: () => this.#inner?.close(), atAnyRate: true });
+  }
+
+  #guarded(target: FrontendTarget): FrontendTarget {
+    return {
+      name: target.name,
+      get state() {
+        return target.state;
+      },
+      warm: (reason, source) => {
+        if (!this.#isClosed) target.warm(reason, source);
+      },
+      want: () => (this.#isClosed ? { release: () => undefined } : target.want()),
+      onState: (listener) => {
+        if (this.#isClosed) return () => undefined;
+        const told: (state: TargetState) => unknown = listener;
+        return target.onState((state) => {
+          this.#report("the frontend's handler failed on a change of its target's state", () => told(state));
+        });
+      },
+    };
+  }
+
+  /** Also what an async function rejects with, which is as good a void one to TypeScript, and no listener to anybody. */
+  #report(what: string, step: () => unknown): void {
+    const failed = (error: unknown): void => {
+      this.#log.error(what, { error: messageOf(error) });
+    };
+    try {
+      const result = step();
+      if (result instanceof Promise) result.catch(failed);
+    } catch (error) {
+      failed(error);
+    }
+  }
+}
