@@ -1,12 +1,14 @@
 import { createServer, type Server, type Socket } from "node:net";
 import type { Codec } from "../../pkg/ctl/codec.ts";
-import { Fault } from "../../pkg/fault/fault.ts";
+import { Fault, messageOf } from "../../pkg/fault/fault.ts";
 import type { EngineApi } from "../../pkg/plugin/plugin.ts";
 import { errorResponse } from "./answer.ts";
 import { Connection } from "./connection.ts";
-import { listenAt, removeSocketFile, type SocketFile } from "./socket-file.ts";
+import { isInPlace, listenAt, removeSocketFile, type SocketFile } from "./socket-file.ts";
 
 export const MAX_CONNECTIONS = 256;
+/** Between two looks whether the socket file is still there. */
+const LOOK_MS = 5000;
 
 export interface CtlServerOptions {
   readonly path: string;
@@ -22,6 +24,10 @@ export class CtlServer {
   readonly #connections = new Set<Connection>();
   #server: Server | undefined;
   #file: SocketFile | undefined;
+  readonly #closing = new AbortController();
+  #watching: Promise<void> | undefined;
+  /** Why the socket file could not be made again, told once. */
+  #trouble: string | undefined;
 
   constructor(options: CtlServerOptions) {
     this.#options = options;
@@ -29,20 +35,50 @@ export class CtlServer {
 
   /** @throws Fault CTL_SOCKET_IN_USE, CTL_SOCKET_FAILED; nothing is left behind then */
   async start(): Promise<void> {
-    const { path, gid, codec, engine } = this.#options;
+    const { path, codec, engine } = this.#options;
+    await this.#listen();
+    this.#watching = this.#watch();
+    engine.log.info("control socket open", { socket: path, codec: codec.name });
+  }
+
+  async #listen(): Promise<void> {
+    const { path, gid, engine } = this.#options;
     const server = createServer({ allowHalfOpen: true }, (socket) => {
       this.#accept(socket);
     });
     this.#file = await listenAt(server, path, gid);
+    // connections that it has stay
+    this.#server?.close();
     this.#server = server;
     server.on("error", (error) => {
       engine.log.warn("control socket", { error: error.message });
     });
-    engine.log.info("control socket open", { socket: path, codec: codec.name });
+  }
+
+  /** Makes the socket file again should somebody remove it: a look now and then, since directories such as /run are busy ones. */
+  async #watch(): Promise<void> {
+    const { engine, path } = this.#options;
+    const { signal } = this.#closing;
+    for (;;) {
+      await engine.clock.sleep(LOOK_MS, signal).catch(() => undefined);
+      if (signal.aborted) return;
+      try {
+        if (this.#file === undefined || (await isInPlace(this.#file))) continue;
+        await this.#listen();
+        this.#trouble = undefined;
+        engine.log.warn("somebody else had removed the control socket; opened it again", { socket: path });
+      } catch (error) {
+        const trouble = messageOf(error);
+        if (trouble !== this.#trouble) engine.log.error("somebody else removed the control socket", { error: trouble });
+        this.#trouble = trouble;
+      }
+    }
   }
 
   /** Removes the socket file if it is still ours, and closes all connections. Idempotent. */
   async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#watching;
     const file = this.#file;
     const server = this.#server;
     this.#file = this.#server = undefined;

@@ -61,8 +61,13 @@ async function refuseUnsafe(path: string, gid: number | undefined): Promise<void
 
 /** Removes the file, unless somebody else's is there by now. */
 export async function removeSocketFile(file: SocketFile): Promise<void> {
+  if (await isInPlace(file)) await unlink(file.path);
+}
+
+/** False: it was removed, or something else is there. @throws Fault CTL_SOCKET_FAILED when that cannot be found out */
+export async function isInPlace(file: SocketFile): Promise<boolean> {
   const there = await lstatIfAny(file.path);
-  if (there?.ino === file.inode && there.dev === file.device) await unlink(file.path);
+  return there?.ino === file.inode && there.dev === file.device;
 }
 
 /** What may be replaced at `path`: nothing, or a socket on which nobody listens. */
