@@ -32,9 +32,23 @@ type Level = (typeof LEVELS)[number]["pino"];
 
 /** @throws Fault LOG_UNWRITABLE: the file can't be opened */
 export function createLogger(config: LogConfig, clock: Clock = systemClock): Logger {
-  const output = new Output(config.output, clock, (lines, reason) => {
-    log.warn("log lines were lost", { lines, reason });
-  });
+  let path = config.output;
+  // the last resort, such as for a disk that is full
+  let elsewhere: Output | undefined;
+  const output = new Output(
+    config.output,
+    clock,
+    (lines, reason) => {
+      log.warn("log lines were lost", { lines, reason });
+    },
+    (error) => {
+      if (path === "stdout" || path === "stderr") return;
+      const msg = "the log file cannot be written; its lines are kept, up to 1 MiB, and tried again";
+      const time = clock.date().toISOString();
+      elsewhere ??= new Output("stderr", clock, () => undefined);
+      elsewhere.write(`${textLine({ time, level: "ERROR", msg, file: path, error })}\n`);
+    },
+  );
   let { format } = config;
   const logger = pino(
     {
@@ -62,11 +76,15 @@ export function createLogger(config: LogConfig, clock: Clock = systemClock): Log
     },
     configure: (next) => {
       output.reopen(next.output);
+      path = next.output;
       logger.level = levelOf(next);
       format = next.format;
     },
     flush: () => output.flush(),
-    close: () => output.close(),
+    close: async () => {
+      await output.close();
+      await elsewhere?.close();
+    },
   };
 }
 

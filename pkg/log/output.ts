@@ -22,6 +22,7 @@ export class Output {
   #path: string;
   readonly #clock: Clock;
   readonly #onLost: (lines: number, reason: string) => void;
+  readonly #onStuck: (reason: string) => void;
   readonly #closing = new AbortController();
   #fd: number;
   #pending: Buffer[] = [];
@@ -31,15 +32,23 @@ export class Output {
   #lost = 0;
   #reason = "";
   #retrying = false;
+  #toldStuck = false;
 
   /**
    * @param onLost told, once lines are taken again, how many were not
+   * @param onStuck told, once each time that an error other than a slow reader begins, what it is
    * @throws Fault LOG_UNWRITABLE
    */
-  constructor(path: string, clock: Clock, onLost: (lines: number, reason: string) => void) {
+  constructor(
+    path: string,
+    clock: Clock,
+    onLost: (lines: number, reason: string) => void,
+    onStuck: (reason: string) => void = () => undefined,
+  ) {
     this.#path = path;
     this.#clock = clock;
     this.#onLost = onLost;
+    this.#onStuck = onStuck;
     this.#fd = openOutput(path);
   }
 
@@ -105,11 +114,17 @@ export class Output {
         this.#written = 0;
       }
     } catch (error) {
-      this.#reason = hasCode(error, "EAGAIN") ? "the reader of the log was too slow" : messageOf(error);
+      const isSlow = hasCode(error, "EAGAIN");
+      this.#reason = isSlow ? "the reader of the log was too slow" : messageOf(error);
+      if (!isSlow && !this.#toldStuck) {
+        this.#toldStuck = true;
+        this.#onStuck(this.#reason);
+      }
       // its reader is gone for good: nobody is left to keep the lines for
       if (hasCode(error, "EPIPE")) this.#discard();
       return this.#pending.length === 0;
     }
+    this.#toldStuck = false;
     this.#tellLost();
     return this.#pending.length === 0;
   }

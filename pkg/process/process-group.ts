@@ -46,12 +46,19 @@ export class ProcessGroup {
     }
   }
 
-  /** kill() reaches zombies too, and where process 1 reaps nobody (many containers) they stay for ever. */
+  /**
+   * kill() reaches zombies too, and where process 1 reaps nobody (many containers) they stay for ever. Where that can't be
+   * looked at (no descriptors are left), it is taken to run: "gone" would be for ever.
+   */
   #anyRunning(): boolean {
-    if (this.#isRunning(this.#witness)) return true;
-    const found = processNumbers().find((pid) => this.#isRunning(pid));
-    if (found !== undefined) this.#witness = found;
-    return found !== undefined;
+    try {
+      if (this.#isRunning(this.#witness)) return true;
+      const found = processNumbers().find((pid) => this.#isRunning(pid));
+      if (found !== undefined) this.#witness = found;
+      return found !== undefined;
+    } catch {
+      return true;
+    }
   }
 
   #isRunning(pid: number): boolean {
@@ -60,7 +67,10 @@ export class ProcessGroup {
   }
 }
 
-/** Which process a running one is; undefined for one that is not there, or has ended and waits to be reaped. */
+/**
+ * Which process a running one is; undefined for one that is not there, or has ended and waits to be reaped.
+ * @throws a system error when that cannot be found out, such as for want of descriptors
+ */
 export function identityOf(pid: number): CommandIdentity | undefined {
   const status = processStatus(pid);
   if (status === undefined || !isRunningState(status.state)) return undefined;
@@ -79,6 +89,15 @@ export function isIdentity(value: unknown): value is CommandIdentity {
     startTicks !== "" &&
     typeof bootId === "string"
   );
+}
+
+/** As sameIdentity(), of the process that now has the number; true where that cannot be found out. */
+export function isStill(identity: CommandIdentity): boolean {
+  try {
+    return sameIdentity(identity, identityOf(identity.pid));
+  } catch {
+    return true;
+  }
 }
 
 export function sameIdentity(a: CommandIdentity, b: CommandIdentity | undefined): boolean {
@@ -106,8 +125,10 @@ function processStatus(pid: number): ProcessStatus | undefined {
   let text: string;
   try {
     text = readFileSync(`/proc/${pid}/stat`, "latin1");
-  } catch {
-    return undefined;
+  } catch (error) {
+    // ESRCH: it went between open and read
+    if (hasCode(error, "ENOENT") || hasCode(error, "ESRCH")) return undefined;
+    throw error;
   }
   // from the third field on; the 22nd is the start
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");

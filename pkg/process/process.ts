@@ -15,6 +15,10 @@ export interface ToolResult {
   readonly stderr: string;
 }
 
+/**
+ * Long enough for the largest table on a slow machine, since a transaction that is killed must be done again; and short
+ * enough that it can be done again while clients are held (30 s by default).
+ */
 export const DEFAULT_TOOL_TIMEOUT_MS = 10_000;
 
 export interface ToolOptions {
@@ -67,7 +71,7 @@ export interface CommandIdentity {
 /** A running command, the leader of a process group of its own. */
 export interface Command {
   readonly pid: number;
-  /** undefined when it had ended before it could be looked at. */
+  /** undefined when it had ended before it could be looked at, or could not be looked at. */
   readonly identity: CommandIdentity | undefined;
   /**
    * Resolves when the group's leader has ended; never rejects. Of one that was adopted, within 100 ms and without a word

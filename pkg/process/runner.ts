@@ -8,7 +8,7 @@ import type { Clock } from "../clock/clock.ts";
 import { Fault, hasCode } from "../fault/fault.ts";
 import { LineSplitter } from "./line-splitter.ts";
 import { DEFAULT_TOOL_TIMEOUT_MS } from "./process.ts";
-import { identityOf, ProcessGroup, sameIdentity } from "./process-group.ts";
+import { identityOf, isStill, ProcessGroup, sameIdentity } from "./process-group.ts";
 import type {
   Command,
   CommandExit,
@@ -20,6 +20,8 @@ import type {
   ToolRunner,
 } from "./process.ts";
 
+/** What SIGKILL does not end by then waits in the kernel, and may do so for ever. */
+const KILL_MS = 2000;
 /** Longer than any line that a tool means to write. */
 const TOOL_LINE_BYTES = 1024 * 1024;
 
@@ -32,6 +34,7 @@ export function systemTools(env: Environment = process.env): ToolRunner {
 async function runTool(env: Environment, file: string, args: readonly string[], options: ToolOptions): Promise<ToolResult> {
   const { input, signal, timeoutMs = DEFAULT_TOOL_TIMEOUT_MS, onLine } = options;
   signal?.throwIfAborted();
+  checkDescriptors(file);
   const child = execa(file, args, {
     env: { ...env, PATH: toolPath(env["PATH"]), LC_ALL: "C" },
     extendEnv: false,
@@ -42,11 +45,19 @@ async function runTool(env: Environment, file: string, args: readonly string[], 
     // else it would listen for signals that are the daemon's to handle, and a transaction begun is better finished
     cleanup: false,
   });
+  let grace: NodeJS.Timeout | undefined;
+  let giveUp: (fault: Fault) => void = () => undefined;
+  const givenUp = new Promise<never>((_resolve, reject) => {
+    giveUp = reject;
+  });
   const end = (): void => {
     child.kill("SIGKILL");
     // a process that the tool left behind may hold its output open, and must not be waited for
     child.stdout.destroy();
     child.stderr.destroy();
+    grace ??= setTimeout(() => {
+      giveUp(new Fault("TOOL_TIMEOUT", `${file} did not end within ${timeoutMs} ms, nor when it was killed`));
+    }, KILL_MS);
   };
   const deadline = new AbortController();
   const timer = setTimeout(() => {
@@ -56,7 +67,7 @@ async function runTool(env: Environment, file: string, args: readonly string[], 
   signal?.addEventListener("abort", end, { once: true });
   try {
     const lines = onLine === undefined ? undefined : handOver(child, onLine, end);
-    const result = await child;
+    const result = await Promise.race([child, givenUp]);
     signal?.throwIfAborted();
     if (deadline.signal.aborted) throw new Fault("TOOL_TIMEOUT", `${file} did not end within ${timeoutMs} ms and was killed`);
     if (lines?.error !== undefined) throw lines.error.thrown;
@@ -64,7 +75,26 @@ async function runTool(env: Environment, file: string, args: readonly string[], 
     return { exitCode: result.exitCode ?? null, stdout: onLine === undefined ? result.stdout : "", stderr: result.stderr };
   } finally {
     clearTimeout(timer);
+    clearTimeout(grace);
     signal?.removeEventListener("abort", end);
+  }
+}
+
+/** What it takes to start a process: three pairs for its streams, and a pipe on which libuv hears that it was started. */
+const SPAWN_DESCRIPTORS = 9;
+
+/**
+ * Where descriptors are used up, execa throws (subprocess.stdio is not iterable) before it listens for the child's error,
+ * which comes all the same and, heard by nobody, would end the daemon.
+ */
+function checkDescriptors(file: string): void {
+  const spare: number[] = [];
+  try {
+    while (spare.length < SPAWN_DESCRIPTORS) spare.push(openSync("/dev/null", "r"));
+  } catch (cause) {
+    throw new Fault("TOOL_FAILED", `${file} could not be run`, { cause });
+  } finally {
+    for (const descriptor of spare) closeSync(descriptor);
   }
 }
 
@@ -173,7 +203,16 @@ function commandOf(child: ChildProcess): Command {
       resolve({ exitCode, signal });
     });
   });
-  return commandLed(group, exited, pid, identityOf(pid));
+  return commandLed(group, exited, pid, identityIfKnown(pid));
+}
+
+/** It runs, whether or not it can be looked at. */
+function identityIfKnown(pid: number): CommandIdentity | undefined {
+  try {
+    return identityOf(pid);
+  } catch {
+    return undefined;
+  }
 }
 
 function commandLed(
@@ -192,7 +231,7 @@ function adoptCommand(identity: CommandIdentity, clock: Clock): Command | undefi
   if (!sameIdentity(identity, identityOf(identity.pid))) return undefined;
   const group = new ProcessGroup(identity.pid);
   const ended = async (): Promise<CommandExit> => {
-    while (sameIdentity(identity, identityOf(identity.pid))) await clock.sleep(LOOK_MS);
+    while (isStill(identity)) await clock.sleep(LOOK_MS);
     group.leaderReaped();
     return { exitCode: null, signal: null };
   };

@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { Fault } from "../../pkg/fault/fault.ts";
+import { Fault, messageOf } from "../../pkg/fault/fault.ts";
 import type { TargetKind } from "../../pkg/plugin/plugin.ts";
 import { OutputTail } from "../../pkg/process/output-tail.ts";
 import type { Command, CommandExit } from "../../pkg/process/process.ts";
@@ -18,6 +18,9 @@ const LAST_LOOK_MS = 20;
 /** What SIGKILL does not end within ten seconds waits in the kernel (a dead disk or NFS server) and may do so for ever. */
 const KILL_TRIES = 10;
 const KILL_TRY_MS = 1000;
+
+/** For what comes after: the rest of the output. */
+const END_MS = 5000;
 
 /** Of the output, for the message that says how the command ended. */
 const LINES_TOLD = 3;
@@ -43,6 +46,10 @@ export class CmdTarget implements TargetHandler {
     this.#options = context.options;
     this.#output = join(context.directory, "output");
     this.#record = new CommandRecord(join(context.directory, "command.json"));
+  }
+
+  get stopLimitMs(): number {
+    return parseStopTimeout(this.#options.stop_timeout) + KILL_TRIES * KILL_TRY_MS + END_MS;
   }
 
   async warm(signal: AbortSignal): Promise<void> {
@@ -124,14 +131,21 @@ export class CmdTarget implements TargetHandler {
     const options = this.#options;
     const { env, ...account } = Accounts.ofSystem().account(options.user, options.group);
     const tail = this.#newTail();
-    await tail.start();
+    const output = await tail.start().then(
+      () => this.#output,
+      (error: unknown) => {
+        // a service without its output is better than none
+        log.warn("the command's output goes nowhere: the file for it cannot be made", { error: messageOf(error) });
+        return "/dev/null";
+      },
+    );
     try {
       const command = await commands.start({
         argv: ["/bin/sh", "-c", options.command],
         ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
         env: { ...env, ...options.env },
         ...account,
-        output: this.#output,
+        output,
       });
       if (command.identity !== undefined) this.#record.write(command.identity, startOptions(options), log);
       log.debug("command started", { pid: command.pid });

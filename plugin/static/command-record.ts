@@ -29,6 +29,7 @@ export class CommandRecord {
       writeFileSync(temporary, JSON.stringify({ identity, options }), { mode: 0o600 });
       renameSync(temporary, this.#path);
     } catch (error) {
+      rmSync(temporary, { force: true });
       log.warn("could not write down which process the command is; after a crash it would not be found again", {
         error: messageOf(error),
       });

@@ -77,6 +77,17 @@ export class Daemon implements AsyncDisposable {
     });
   }
 
+  /** A start that is to fail: how it ended. */
+  attempt(): Promise<Ran> {
+    return this.#topology.run("gateway", "env", ...this.through, this.program, "--config", this.configFile);
+  }
+
+  /** How the present run ends. */
+  async ended(): Promise<Ran> {
+    if (this.#child === undefined) throw new Error("the daemon does not run");
+    return this.#child.ended;
+  }
+
   signal(signal: NodeJS.Signals): void {
     this.#child?.kill(signal);
   }

@@ -222,6 +222,7 @@ export class NftDataplane implements Dataplane {
   async verify(): Promise<void> {
     this.#started();
     this.#queue.check();
+    this.#queue.reportOverflows();
     if (this.#watch === undefined) {
       // nothing to add, unless there is no table to add it to
       const line = `add chain inet ${this.#options.config.table} to_queue`;

@@ -15,6 +15,8 @@ const QUEUE_LENGTH = 32_768;
 /** How long to wait before a queue that failed is opened again. */
 const REOPEN_MS = 1000;
 
+const DROPPED = "packets came faster than they could be read; the kernel dropped some, and their clients will try again";
+
 export interface HoldQueueOptions {
   readonly number: number;
   readonly marks: DataplaneMarks;
@@ -34,6 +36,8 @@ export class HoldQueue {
   #queue: PacketQueue | undefined;
   /** False until the table is ours: what comes then was sent by a dead daemon's. */
   #begun = false;
+  /** Packets that the kernel dropped because its queue was full, as far as that was told. */
+  #overflows = 0;
 
   constructor(options: HoldQueueOptions) {
     this.#options = options;
@@ -49,9 +53,7 @@ export class HoldQueue {
         this.#packet(packet);
       },
       onOverrun: (count) => {
-        log.warn("packets came faster than they could be read; the kernel dropped some, and their clients will try again", {
-          count,
-        });
+        log.warn(DROPPED, { count });
       },
       onError: (fault) => {
         void this.#reopen(fault);
@@ -59,6 +61,15 @@ export class HoldQueue {
     });
     if (this.#closed.signal.aborted) queue.close();
     else this.#queue = queue;
+    this.#overflows = 0;
+  }
+
+  /** To be called now and then: tells what the kernel dropped because its queue was full, which it counts and does not say. */
+  reportOverflows(): void {
+    const overflows = this.#queue?.stats().overflows ?? 0;
+    const count = (overflows - this.#overflows) >>> 0;
+    this.#overflows = overflows;
+    if (count > 0) this.#options.log.warn(DROPPED, { count });
   }
 
   /** From now on packets are held. Those that came before were dropped, so that their clients try again. */

@@ -97,7 +97,7 @@ export class Sysctls {
     return names.filter((name) => name !== "all" && name !== "default");
   }
 
-  /** Keeps the present values of `keys`, so that restore() brings them back; those already kept stay as they are. */
+  /** Keeps the present values of `keys`, so that restore() brings them back; those already kept stay as they are. @throws Fault SYSCTL_FAILED */
   async remember(keys: readonly SysctlKey[]): Promise<void> {
     const size = this.#former.size;
     for (const key of keys) {
@@ -156,10 +156,17 @@ export class Sysctls {
   }
 
   async #save(): Promise<void> {
-    const temporary = `${this.#options.stateFile}.new`;
+    const { stateFile } = this.#options;
+    const temporary = `${stateFile}.new`;
     const state: State = { place: await this.#place(), former: [...this.#former] };
-    await writeFile(temporary, JSON.stringify(state), { mode: 0o600 });
-    await rename(temporary, this.#options.stateFile);
+    try {
+      await writeFile(temporary, JSON.stringify(state), { mode: 0o600 });
+      await rename(temporary, stateFile);
+    } catch (cause) {
+      await rm(temporary, { force: true }).catch(() => undefined);
+      const message = `the former values of sysctls cannot be written to ${stateFile}, and without that none is changed`;
+      throw new Fault("SYSCTL_FAILED", message, { cause });
+    }
   }
 }
 
