@@ -43,7 +43,10 @@ export interface TableWatchOptions {
 
 const NO_ELEMENTS: ElementsDifference = { missing: [], extra: [] };
 /** What others did, when the daemon's own transaction is what is looked after. */
-const NO_DIFFERENCE: TableDifference = { parts: { missing: [], otherRules: [], otherKind: [], extraChains: [] }, elements: NO_ELEMENTS };
+const NO_DIFFERENCE: TableDifference = {
+  parts: { missing: [], otherRules: [], otherKind: [], extraChains: [] },
+  elements: NO_ELEMENTS,
+};
 
 export class TableWatch {
   readonly #options: TableWatchOptions;

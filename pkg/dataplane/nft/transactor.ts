@@ -184,7 +184,10 @@ export class Transactor {
         return;
       } catch (error) {
         // whatever it is that is not there: the picture says how it should be, this change included
-        if (hasCode(error, "NFT_NOT_FOUND")) return await this.#repair(lines, "missing");
+        if (hasCode(error, "NFT_NOT_FOUND")) {
+          await this.#repair(lines, "missing");
+          return;
+        }
         if (!isOutcomeUnknown(error)) throw error;
         this.#inDoubt = true;
       }
