@@ -25,11 +25,11 @@ export class TargetDirectory {
     this.#log = log;
   }
 
-  /** Before each start of the service. @throws what keeps the directory from being made */
+  /** Before each start of the service. Never throws: a service may do without, such as while the disk is full. */
   async prepare({ name, kind, endpoints, options }: FormerTarget): Promise<void> {
-    await mkdir(this.path, { recursive: true, mode: 0o700 });
     const temporary = `${this.#record}.new`;
     try {
+      await mkdir(this.path, { recursive: true, mode: 0o700 });
       await writeFile(temporary, JSON.stringify({ name, kind, endpoints, options }), { mode: 0o600 });
       await rename(temporary, this.#record);
     } catch (error) {
