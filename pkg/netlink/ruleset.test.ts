@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { eachMessage, MessageWriter, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR } from "./message.ts";
-import { eachElement, readGeneration, readPart, TYPE_CHAIN, TYPE_GENERATION } from "./ruleset-message.ts";
+import { MessageWriter, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR } from "./message.ts";
+import { TYPE_CHAIN, TYPE_GENERATION } from "./ruleset-message.ts";
 import { KernelRuleset } from "./ruleset.ts";
 import type { NetlinkSocket } from "./socket.ts";
 
