@@ -33,8 +33,11 @@ export function parseFlowLine(line: string): FlowLine | undefined {
   return match[3] === undefined ? { remainingSeconds, mark } : { remainingSeconds, state: match[3], mark };
 }
 
-/** How often flows are to be deleted when conntrack is killed at it. */
-const DELETE_TRIES = 3;
+/** conntrack lists, then deletes one by one: one that ended by itself in between makes it stop there (src/conntrack.c, delete_cb). */
+const GONE_MEANWHILE = /such conntrack doesn't exist/;
+
+/** How often flows are to be deleted when conntrack comes to no end. */
+const DELETE_TRIES = 10;
 
 /** A closed TCP flow lingers in these states; it is not alive. */
 const CLOSED_STATES: ReadonlySet<string> = new Set(["TIME_WAIT", "CLOSE"]);
@@ -128,8 +131,9 @@ export class Conntrack {
     for (let left = DELETE_TRIES; ; left--) {
       const result = await this.#tools.run("conntrack", ["-D", ...which], { onLine: () => undefined });
       if (result.exitCode === 0 || NOTHING_DELETED.test(result.stderr)) return;
-      // killed: some are left
-      if (result.exitCode !== null || left <= 1) throw failed("delete flows", result);
+      // some may be left
+      const isUnfinished = result.exitCode === null || GONE_MEANWHILE.test(result.stderr);
+      if (!isUnfinished || left <= 1) throw failed("delete flows", result);
     }
   }
 }
