@@ -1,6 +1,6 @@
 # What people type. Everything but `clean` first sees to node_modules (npm ci) and, where it needs them, to the
 # programs of the system (apt-get, when root).
-.PHONY: all proxygw proxygwctl generate check test fuzz demo clean
+.PHONY: all proxygw proxygwctl generate check test fuzz demo bench bench-docs clean
 
 all: proxygw proxygwctl
 
@@ -56,6 +56,15 @@ fuzz: node_modules/.package-lock.json
 demo: all
 	@sh test/setup/programs.sh nft conntrack iptables ip unshare curl python3
 	@bash test/demo/demo.sh
+
+# ONLY=warm,cold,scale,storm,held,idle  ROUNDS=5  SHORT=1; measures, prints, and saves in build/bench
+bench: all
+	@sh test/setup/programs.sh nft conntrack iptables ip unshare ss python3 haproxy nginx nginx-stream socat systemd-socket-activate wrk iperf3
+	@sh test/bench/run.sh "ONLY=$(ONLY)" "ROUNDS=$(ROUNDS)" "SHORT=$(SHORT)"
+
+# the last whole run -> docs/bench.svg, the tables of docs/performance.md and README.md
+bench-docs: node_modules/.package-lock.json
+	node_modules/.bin/tsx test/bench/main.ts publish
 
 clean:
 	rm -rf build

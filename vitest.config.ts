@@ -9,7 +9,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["cmd/**/*.test.ts", "pkg/**/*.test.ts", "plugin/**/*.test.ts"],
+          include: ["cmd/**/*.test.ts", "pkg/**/*.test.ts", "plugin/**/*.test.ts", "test/bench/**/*.test.ts"],
           exclude: ["**/*.netns.test.ts", "**/*.fuzz.test.ts"],
         },
       },

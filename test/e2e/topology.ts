@@ -148,15 +148,29 @@ export class Topology implements AsyncDisposable {
     return pids.filter((_pid, at) => commands[at]?.replaceAll("\0", " ").includes(part)).map(Number);
   }
 
+  /** Every process on a host, whoever started it. */
+  async killAll(host: Host): Promise<void> {
+    const { stdout } = await execa("ip", ["netns", "pids", this.namespace(host)], { reject: false });
+    for (const pid of stdout.split("\n").filter((each) => each !== "")) killIfThere(Number(pid));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const running = [...this.#running];
     for (const child of running) child.kill("SIGKILL");
+    const hosts = ["client", "gateway", "backend"] as const;
+    // with whatever they left running there, which may hold their output open
+    for (const host of hosts) await this.killAll(host);
     await Promise.all(running.map(({ ended }) => ended));
-    for (const host of ["client", "gateway", "backend"] as const) {
-      // whatever a command of the daemon's left running there
-      const { stdout } = await execa("ip", ["netns", "pids", this.namespace(host)], { reject: false });
-      for (const pid of stdout.split("\n").filter((each) => each !== "")) process.kill(Number(pid), "SIGKILL");
+    for (const host of hosts) {
       await execa("ip", ["netns", "del", this.namespace(host)], { reject: false });
     }
+  }
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }
 }

@@ -4,10 +4,16 @@ set -eu
 PATH=$PATH:/usr/sbin:/sbin
 missing= packages=
 for program in "$@"; do
-  command -v "$program" >/dev/null && continue
+  case $program in
+    # a module, which is no program
+    nginx-stream) [ ! -e /usr/lib/nginx/modules/ngx_stream_module.so ] || continue ;;
+    *) ! command -v "$program" >/dev/null || continue ;;
+  esac
   case $program in
     nft) package=nftables ;;
-    ip) package=iproute2 ;;
+    ip | ss) package=iproute2 ;;
+    nginx-stream) package=libnginx-mod-stream ;;
+    systemd-socket-activate) package=systemd ;;
     unshare) package=util-linux ;;
     nc) package=netcat-openbsd ;;
     dig) package=dnsutils ;;
@@ -23,8 +29,20 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
 fi
 echo "installing$packages"
 export DEBIAN_FRONTEND=noninteractive
+# servers are wanted as programs: this machine is not to serve anything by them, neither now nor after a reboot
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+  trap 'rm -f $policy' EXIT
+  printf '#!/bin/sh\nexit 101\n' >$policy
+  chmod 755 $policy
+fi
 # shellcheck disable=SC2086
 apt-get install -y -qq --no-install-recommends $packages >/dev/null 2>&1 || {
   apt-get update -qq
   apt-get install -y -qq --no-install-recommends $packages >/dev/null
 }
+for service in haproxy nginx; do
+  case " $packages " in
+    *" $service "*) ! command -v systemctl >/dev/null || systemctl disable -q $service 2>/dev/null || true ;;
+  esac
+done
