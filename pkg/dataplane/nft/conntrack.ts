@@ -36,8 +36,8 @@ export function parseFlowLine(line: string): FlowLine | undefined {
 /** conntrack lists, then deletes one by one: one that ended by itself in between makes it stop there (src/conntrack.c, delete_cb). */
 const GONE_MEANWHILE = /such conntrack doesn't exist/;
 
-/** How often flows are to be deleted when conntrack comes to no end. */
-const DELETE_TRIES = 10;
+/** Of short flows hundreds end each second, for two seconds at most, since closed ones stay no longer; each try gets further. */
+const DELETE_TRIES = 50;
 
 /** A closed TCP flow lingers in these states; it is not alive. */
 const CLOSED_STATES: ReadonlySet<string> = new Set(["TIME_WAIT", "CLOSE"]);

@@ -5,6 +5,7 @@ import type { Clock } from "../../clock/clock.ts";
 import type { DataplaneConfig, Ending } from "../../config/types.ts";
 import { collected, Fault, hasCode, messageOf } from "../../fault/fault.ts";
 import type { Log } from "../../log/log.ts";
+import { limitTools } from "../../process/limited-tools.ts";
 import type { ToolRunner } from "../../process/process.ts";
 import { openQueue } from "../../netlink/open-queue.ts";
 import type { RulesetReader } from "../../netlink/netlink.ts";
@@ -30,6 +31,9 @@ import { WholeTable } from "./whole-table.ts";
 
 /** Each how many calls of verify() legacy iptables is asked, which takes four processes. */
 const LEGACY_LOOKS = 12;
+
+/** Runs of conntrack; more would make none of them faster: they are short and work all the time. */
+const TOOLS_AT_ONCE = 8;
 
 export interface NftDataplaneOptions {
   readonly config: DataplaneConfig;
@@ -74,7 +78,8 @@ export class NftDataplane implements Dataplane {
   constructor(options: NftDataplaneOptions) {
     this.#options = options;
     this.#nft = new Nft(options.tools, this.#generation);
-    this.#conntrack = new Conntrack(options.tools, options.config.marks.ignore);
+    // of its own, so that nft does not wait for it
+    this.#conntrack = new Conntrack(limitTools(options.tools, TOOLS_AT_ONCE), options.config.marks.ignore);
     this.#lock = new TableLock({ table: options.config.table, clock: options.clock, log: options.log });
     this.#sysctls = new Sysctls({
       log: options.log,

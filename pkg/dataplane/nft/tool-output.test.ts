@@ -146,10 +146,27 @@ describe("what conntrack prints", () => {
   it("takes nothing to delete for done, and anything else for a failure", async () => {
     const nothing = { exitCode: 1, stderr: "conntrack v1.4.7 (conntrack-tools): 0 flow entries have been deleted.\n" };
     await new Conntrack(answering(nothing), 0).cut("udp", ENDPOINT);
-    const failing = { exitCode: 1, stderr: "conntrack v1.4.7: Operation failed: such conntrack doesn't exist\n" };
+    const failing = { exitCode: 1, stderr: "conntrack v1.4.7: Operation failed: invalid parameters\n" };
     await expect(new Conntrack(answering(failing), 0).cut("udp", ENDPOINT)).rejects.toMatchObject({ code: "CONNTRACK_FAILED" });
     await expect(new Conntrack(answering({ exitCode: 1, stderr: "" }), 0).aliveFlows("udp", ENDPOINT)).rejects.toThrow(
       "no message",
     );
+  });
+
+  it("deletes the rest when a flow ended before its turn, but not for ever", async () => {
+    const vanished = {
+      exitCode: 1,
+      stderr: "conntrack v1.4.7 (conntrack-tools): Operation failed: such conntrack doesn't exist\n",
+    };
+    const calls: string[][] = [];
+    const results = [vanished, vanished, { exitCode: 0 }];
+    const run: ToolRunner["run"] = (_file, args) => {
+      calls.push([...args]);
+      return Promise.resolve({ exitCode: 0, stdout: "", stderr: "", ...results.shift() });
+    };
+    await new Conntrack({ run }, 0).cut("tcp", ENDPOINT);
+    expect(calls).toHaveLength(3);
+    expect(new Set(calls.map((args) => args.join(" "))).size).toBe(1);
+    await expect(new Conntrack(answering(vanished), 0).cut("tcp", ENDPOINT)).rejects.toMatchObject({ code: "CONNTRACK_FAILED" });
   });
 });
