@@ -12,6 +12,9 @@ const ajv = new Ajv({
   useDefaults: true,
   verbose: true,
   addUsedSchema: false,
+  // schemas are checked when they are compiled, and by tests: against the meta schema takes longer than all the rest of a start
+  validateSchema: false,
+  meta: false,
 });
 const compiled = new WeakMap<Schema, ValidateFunction>();
 
