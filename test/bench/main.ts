@@ -84,7 +84,7 @@ async function publish(): Promise<void> {
   await mkdir(join(ROOT, "docs"), { recursive: true });
   await writeFile(join(ROOT, "docs/bench.svg"), svg(results.warm));
   const sections = [
-    ["README.md", summaryTable(results.warm)],
+    ["README.md", `![](docs/bench.svg)\n\n${summaryTable(results.warm)}`],
     // a level down, since the page has a title of its own
     ["docs/performance.md", report(results).replaceAll(/^## /gm, "### ").trim()],
   ] as const;
