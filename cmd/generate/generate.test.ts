@@ -30,7 +30,8 @@ export default {
 };
 `;
 
-describe("the generator", () => {
+// each run is a process that compiles TypeScript first
+describe("the generator", { timeout: 30_000 }, () => {
   let root = "";
 
   beforeEach(async () => {
