@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import { Fault } from "../../fault/fault.ts";
 import type { ToolRunner } from "../../process/process.ts";
 import { Nft } from "./nft.ts";
 import { type Change, Transactor } from "./transactor.ts";
@@ -109,17 +108,5 @@ describe("Transactor", () => {
     ]);
     expect(transactions).toEqual([["a after 0"], ["b after 1"]]);
     expect(during).toEqual([1, 1]);
-  });
-});
-
-describe("Transactor, when there never is a table", () => {
-  it("fails what waited for it, and lets that be undone", async () => {
-    const { change } = setUp();
-    const transactor = new Transactor(new Nft({ run: () => Promise.reject(new Error("no")) }), "t", () => Promise.resolve());
-    const waiting = transactor.submit(change("a"), "add a");
-    await expect(transactor.begin(() => Promise.reject(new Error("refused")))).rejects.toThrow("refused");
-    transactor.abandon(new Fault("DATAPLANE_CLOSED", "closed"));
-    await expect(waiting).rejects.toMatchObject({ code: "DATAPLANE_CLOSED" });
-    await transactor.submit(change("b"), "take it back");
   });
 });

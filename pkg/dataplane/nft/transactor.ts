@@ -48,10 +48,10 @@ export class Transactor {
   #running: Promise<void> | undefined;
   /** The kernel may have a transaction that it should not have. */
   #inDoubt = false;
-  /** begin() will not come, or failed. */
-  #isAbandoned = false;
   /** What begin() will bring; undefined once it was called. */
   #staged: Pick<Pending, "resolve" | "reject">[] | undefined = [];
+  /** Why begin() will not come, or failed for good. */
+  #abandoned: Fault | undefined;
 
   /**
    * `repair`: brings the table to where it should be by now, for when somebody else removed something, or nobody knows what the
@@ -69,11 +69,12 @@ export class Transactor {
       if (this.#staged === undefined) {
         this.#pending.push({ change, doing, resolve, reject });
         this.#running ??= this.#run();
-        return;
+      } else if (this.#abandoned !== undefined) {
+        reject(this.#abandoned);
+      } else {
+        change();
+        this.#staged.push({ resolve, reject });
       }
-      change();
-      if (this.#isAbandoned) resolve();
-      else this.#staged.push({ resolve, reject });
     });
   }
 
@@ -92,24 +93,25 @@ export class Transactor {
   async begin(apply: () => Promise<void>): Promise<void> {
     const staged = this.#staged ?? [];
     this.#staged = undefined;
-    const applied = apply();
-    this.#running = applied
-      .catch(() => undefined)
-      .then(() => {
-        this.#running = this.#pending.length === 0 ? undefined : this.#run();
-      });
+    // what is submitted from now on waits for its end
+    const applied = Promise.resolve().then(apply);
+    this.#running = applied;
     try {
       await applied;
     } catch (error) {
-      this.#staged = staged;
+      // there is no table to change for those either who came meanwhile
+      this.#staged = [...staged, ...this.#pending.splice(0)];
+      this.#running = undefined;
+      if (this.#abandoned !== undefined) this.abandon(this.#abandoned);
       throw error;
     }
     for (const { resolve } of staged) resolve();
+    this.#running = this.#pending.length === 0 ? undefined : this.#run();
   }
 
-  /** What waits for begin(), which failed or will not come, fails with `reason`. What comes later, to undo that, is done already: there is no table. */
+  /** What waits for begin(), which failed or will not come, fails with `reason`, and so does what is still submitted. */
   abandon(reason: Fault): void {
-    this.#isAbandoned = true;
+    this.#abandoned = reason;
     for (const { reject } of this.#staged?.splice(0) ?? []) reject(reason);
   }
 
