@@ -11,6 +11,8 @@ export class ScriptedHandler implements TargetHandler {
   /** When set, warm() waits for it (or for its signal). */
   warmGate: Promise<void> | undefined;
   drainGate: Promise<void> | undefined;
+  /** The options that it takes over while the service runs; undefined: none. */
+  takesOver: ((options: unknown) => boolean) | undefined;
   /** Set by whoever makes the target. */
   died: (reason: Fault) => void = () => undefined;
 
@@ -31,8 +33,21 @@ export class ScriptedHandler implements TargetHandler {
     if (this.drainFailure !== undefined) throw this.drainFailure;
   }
 
+  reconfigure(options: unknown): (() => void) | undefined {
+    if (this.takesOver?.(options) !== true) return undefined;
+    return () => this.calls.push(`options ${JSON.stringify(options)}`);
+  }
+
   close(): Promise<void> {
     this.calls.push("close");
+    return Promise.resolve();
+  }
+}
+
+/** One whose service can go on without it. */
+export class LastingHandler extends ScriptedHandler implements TargetHandler {
+  detach(): Promise<void> {
+    this.calls.push("detach");
     return Promise.resolve();
   }
 }

@@ -185,12 +185,13 @@ export class NftDataplane implements Dataplane {
     const plan = await planSystem(this.#sysctls, after);
     this.#sysctls.refuseUnmanaged(plan.lacking);
     if (after.hold && !before.hold) {
-      await this.#openQueue();
+      // an attempt that failed later on has left it open
+      if (this.#way.way === "none") await this.#openQueue();
       this.#queue.begin();
       await this.#addQueueRules();
     }
-    this.#needs = after;
     await this.#restructure({ queue: this.#way, loopbackGuard: after.routeLocalnet }, plan);
+    this.#needs = after;
   }
 
   /** Brings the chains to what is needed by now, and then the settings that they guard. */
