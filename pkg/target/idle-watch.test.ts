@@ -40,7 +40,7 @@ function setUp(idleTimeoutMs = 60_000) {
   const ended = watch.idle(abort.signal).then(() => {
     idleAt = clock.now() - start;
   });
-  return { clock, group, start, abort, ended, idleAt: () => idleAt };
+  return { clock, group, watch, start, abort, ended, idleAt: () => idleAt };
 }
 
 describe("IdleWatch", () => {
@@ -100,6 +100,70 @@ describe("IdleWatch", () => {
   it("ends with the signal's reason", async () => {
     const { abort, ended, clock } = setUp();
     await settle();
+    abort.abort(new Error("no longer active"));
+    await expect(ended).rejects.toThrow("no longer active");
+    expect(clock.sleeping).toBe(0);
+  });
+
+  it.each([20_000, 100_000])("takes over an idle timeout of %d ms, counted from the same moment", async (timeout) => {
+    const { clock, watch, idleAt, group } = setUp();
+    await clock.advance(10_000);
+    watch.setIdleTimeout(timeout);
+    await clock.advance(timeout - 10_001);
+    expect([idleAt(), group.asked.quietFor]).toEqual([undefined, 0]);
+    await clock.advance(1);
+    expect(idleAt()).toBe(timeout);
+  });
+
+  it("is idle at once when it has been quiet for the new timeout already", async () => {
+    const { clock, watch, idleAt } = setUp();
+    await clock.advance(30_000);
+    watch.setIdleTimeout(20_000);
+    await clock.advance(0);
+    expect(idleAt()).toBe(30_000);
+  });
+
+  it.each([5000, 200_000])("takes over an idle timeout of %d ms while a silent flow is alive", async (timeout) => {
+    const { clock, watch, group, start, idleAt } = setUp();
+    group.flowEnds = [start + 300_400];
+    await clock.advance(70_000);
+    watch.setIdleTimeout(timeout);
+    await clock.advance(300_400 + timeout - 70_000 - 100);
+    expect(idleAt()).toBeUndefined();
+    await clock.advance(200);
+    expect(idleAt()).toBeDefined();
+  });
+
+  it("counts from the packets that close a silent flow, whatever became of the timeout meanwhile", async () => {
+    const { clock, watch, group, start, idleAt } = setUp();
+    group.flowEnds = [start + 600_000];
+    await clock.advance(150_000);
+    watch.setIdleTimeout(40_000);
+    await clock.advance(20_000);
+    group.flowEnds = [];
+    group.lastPacket = clock.now();
+    await clock.advance(600_000);
+    expect(idleAt()).toBe(210_000);
+  });
+
+  it("does not take it for idle when the timeout grew while the kernel was asked", async () => {
+    const { clock, watch, group, idleAt } = setUp();
+    const flows = group.flows.bind(group);
+    group.flows = () => {
+      group.flows = flows;
+      watch.setIdleTimeout(100_000);
+      return flows();
+    };
+    await clock.advance(99_999);
+    expect(idleAt()).toBeUndefined();
+    await clock.advance(1);
+    expect(idleAt()).toBe(100_000);
+  });
+
+  it("ends while it sleeps out the end of a flow", async () => {
+    const { abort, clock, ended, group, start } = setUp();
+    group.flowEnds = [start + 300_000];
+    await clock.advance(70_000);
     abort.abort(new Error("no longer active"));
     await expect(ended).rejects.toThrow("no longer active");
     expect(clock.sleeping).toBe(0);

@@ -84,7 +84,8 @@ export class IdleWatch {
     await this.#readClock();
     if (this.#left() > 0) return false;
     let flows = await group.flows();
-    if (flows.count === 0) return true;
+    // unless the timeout was made longer meanwhile
+    if (flows.count === 0) return this.#left() <= 0;
     let asked: number;
     do {
       asked = clock.now();

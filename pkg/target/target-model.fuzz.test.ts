@@ -1,19 +1,21 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { LISTEN, MAPPING, NO_NEEDS } from "../../test/fixture/target.ts";
 import { fuzzAsync } from "../../test/fuzz/fuzz.ts";
 import { FakeClock, settle } from "../clock/fake-clock.ts";
 import { FakeDataplane } from "../dataplane/fake.ts";
 import { Fault, hasCode } from "../fault/fault.ts";
 import { type CollectingLog, collectingLog } from "../log/collecting-log.ts";
-import { parseAddrPort } from "../value/addr-port.ts";
 import type { TargetHandler } from "./handler.ts";
 import { openTarget, TARGET_CONFIG } from "./open-target.ts";
 import type { Target } from "./target.ts";
 
-const ENDPOINT = parseAddrPort("127.0.0.1:8080");
-const LISTEN = parseAddrPort("192.0.2.1:80");
+const HOLDING = { ...MAPPING, flowTimeoutMs: 10_000, whenCold: "hold" } as const;
 
-/** A service that is up or not, which a handler must not start twice nor stop when it is not there; each step may fail. */
+/**
+ * A service that is up or not, which a handler must not start twice nor stop when it is not there; each step may fail. It goes on
+ * when its handler lets go of it.
+ */
 class Service implements TargetHandler {
   up = false;
   closed = false;
@@ -61,8 +63,16 @@ class Service implements TargetHandler {
     this.died(new Fault("COMMAND_EXITED", "command was killed by SIGSEGV"));
   }
 
+  detach(): Promise<void> {
+    return this.#end("detach");
+  }
+
   close(): Promise<void> {
-    this.#enter("close");
+    return this.#end("close");
+  }
+
+  #end(what: string): Promise<void> {
+    this.#enter(what);
     this.#busy = false;
     this.closed = true;
     return Promise.resolve();
@@ -122,7 +132,7 @@ class World {
     const clock = new FakeClock();
     const log = collectingLog();
     const dataplane = new FakeDataplane(clock, log);
-    await dataplane.start({ routeLocalnet: false, forwardIPv4: false, forwardIPv6: false, hold: true });
+    await dataplane.start(NO_NEEDS);
     const service = new Service(clock);
     await dataplane.commit();
     const target = await openTarget({
@@ -138,14 +148,7 @@ class World {
     });
     await target.group
       .createMapping({
-        name: "front",
-        protocol: "tcp",
-        routes: [{ listen: LISTEN, endpoint: ENDPOINT }],
-        flowTimeoutMs: 10_000,
-        masquerade: "auto",
-        whenCold: "hold",
-        hold: { timeoutMs: 30_000, maxFlows: 1024 },
-        gates: { allow: [], deny: [], ignore: [] },
+        ...HOLDING,
         onHeld: () => {
           target.refuseWhileWaiting();
           target.signal({ reason: "first packet" });
@@ -219,10 +222,11 @@ class World {
     await this.clock.advance(200_000);
   }
 
-  checkClosed(): void {
+  /** `up`: whether the service is to go on. */
+  checkClosed(up = false): void {
     assert.equal(this.target.state, "closed");
     assert.deepEqual(this.service.wrongs, []);
-    assert.deepEqual([this.service.up, this.service.closed, this.waiting, this.clock.sleeping], [false, true, 0, 0]);
+    assert.deepEqual([this.service.up, this.service.closed, this.waiting, this.clock.sleeping], [up, true, 0, 0]);
     assert.deepEqual(
       this.log.messages("error").filter((message) => message.includes("STATE_ILLEGAL")),
       [],
@@ -270,6 +274,50 @@ async function closedAmidst([before, after]: readonly [readonly Step[], readonly
   world.checkClosed();
 }
 
+/** Closed as `on_shutdown: keep` has it: a service that clients can reach goes on, and they still reach it. */
+async function keptAmidst(steps: readonly Step[]): Promise<void> {
+  const world = await World.make();
+  for (const step of steps) await world.take(step);
+  const { target, service, dataplane, clock } = world;
+  service.nextDrainFails = false;
+  dataplane.nextFailure = undefined;
+  const isReached = target.state === "active" && service.up;
+  const closed = target.close("keep");
+  // as long as anybody is held
+  await clock.advance(30_000);
+  await closed;
+  if (isReached) assert.deepEqual([service.up, dataplane.send("tcp", LISTEN)], [true, "127.0.0.1:8080"]);
+  world.checkClosed(service.up);
+}
+
+/** Made anew: whoever is held by then waits, and is served by the next one. */
+async function madeAnew(steps: readonly Step[]): Promise<void> {
+  const world = await World.make();
+  for (const step of steps) if (step.do !== "failKernel") await world.take(step);
+  const { target, service, dataplane, clock, log } = world;
+  service.nextDrainFails = false;
+  const heldBefore = target.group.held;
+  const retired = target.retire("its configuration changed");
+  await clock.advance(10_000);
+  await retired;
+  const { held } = target.group;
+  assert.deepEqual([service.up, held], [false, heldBefore]);
+  const successor = new Service(clock);
+  const next = await openTarget({ config: target.config, dataplane, clock, log, createHandler: () => successor });
+  const left = [...dataplane.groups].flatMap((group) => group.taking()).map((mapping) => mapping.close());
+  const onHeld = (): void => {
+    next.signal({ reason: "first packet" });
+  };
+  await Promise.all([...left, next.group.createMapping({ ...HOLDING, onHeld }).enable()]);
+  await clock.advance(10);
+  assert.deepEqual([world.waiting, next.state], [0, held > 0 ? "active" : "inactive"]);
+  const closed = Promise.all([target.close(), next.close()]);
+  await clock.advance(10_000);
+  await closed;
+  world.checkClosed();
+  assert.deepEqual([successor.up, successor.wrongs, dataplane.groups.size], [false, [], 0]);
+}
+
 const CLOSING = fc.tuple(SEQUENCE, fc.array(STEP, { maxLength: 20 }));
 
 fuzzAsync(
@@ -282,3 +330,7 @@ fuzzAsync(
 fuzzAsync("closed in the middle of anything: the service ends, nothing starts again, and nobody waits", CLOSING, closedAmidst, {
   share: 0.04,
 });
+
+fuzzAsync("left running in the middle of anything: whoever can be served is served on", SEQUENCE, keptAmidst, { share: 0.01 });
+
+fuzzAsync("made anew in the middle of anything: whoever is held is served by the next one", SEQUENCE, madeAnew, { share: 0.01 });

@@ -15,8 +15,10 @@ import type { LastError, StateMachine } from "../state/state-machine.ts";
 import { Backoff } from "./backoff.ts";
 import { GuardedHandler } from "./guarded-handler.ts";
 import { IdleDrain } from "./idle-drain.ts";
+import { Joined } from "./joined.ts";
 import { PacketPath } from "./packet-path.ts";
 import { targetMachine, type TargetState } from "./state.ts";
+import { TargetEnd } from "./target-end.ts";
 import type { TargetOptions } from "./target-options.ts";
 import type { Wake, WakeCause } from "./wake.ts";
 import { Wants } from "./wants.ts";
@@ -38,15 +40,10 @@ export class Target {
   #packetPath: PacketPath | undefined;
   readonly #machine: StateMachine<TargetState>;
   #lastWake: Wake | undefined;
-  /** Under way or waiting for its turn. */
-  #warming: Promise<void> | undefined;
-  #draining: Promise<void> | undefined;
-  /** To be made anew: never warmed again, while its clients wait for the next one. */
-  #retired = false;
-  #ending: Ending = "stop";
+  readonly #warming = new Joined();
+  readonly #draining = new Joined();
+  readonly #end = new TargetEnd();
   #closing: Promise<void> | undefined;
-  /** Aborts when close() begins. */
-  readonly #closed = new AbortController();
   /** Ends a warm that is under way; aborted while one that failed is undone. */
   #warmAbort = new AbortController();
   /** Of the present active period. */
@@ -120,7 +117,7 @@ export class Target {
     });
     if (!found) return;
     await new Promise<void>((resolve) => {
-      const resumed = this.#warmBy(() => this.#warm({ reason: "found still running" }, true, resolve));
+      const resumed = this.#inTurn(this.#warming, () => this.#warm({ reason: "found still running" }, true, resolve));
       // the failure is logged and kept where it happens
       void resumed.catch(() => undefined).finally(resolve);
       void this.#clock.sleep(RESUME_MS).then(resolve);
@@ -144,7 +141,7 @@ export class Target {
    * are held where their frontend holds them, and none is turned away. @throws what the handler or dataplane failed with
    */
   async retire(reason: string): Promise<void> {
-    this.#retired = true;
+    this.#end.retire();
     this.#warmAbort.abort(new Fault("TARGET_CLOSED", `the target "${this.name}" is being made anew`));
     await this.#serial.run(() => this.#drain(reason));
   }
@@ -159,28 +156,25 @@ export class Target {
    * @throws Fault TARGET_CLOSED, NOT_READY, or what the handler or dataplane failed with; the target is inactive then
    */
   warm(cause: WakeCause): Promise<void> {
-    return this.#warmBy(() => this.#warm(cause, false, () => undefined));
+    return this.#inTurn(this.#warming, () => this.#warm(cause, false, () => undefined));
   }
 
-  #warmBy(work: () => Promise<void>): Promise<void> {
-    this.#warming ??= this.#serial.run(work).finally(() => {
-      this.#warming = undefined;
-    });
-    return this.#warming;
+  #inTurn(joined: Joined, work: () => Promise<void>): Promise<void> {
+    return joined.run(() => this.#serial.run(work));
   }
 
   /** As warm(), from a program: returns at once, and is ignored during the delay after a failure. */
   signal(cause: WakeCause): void {
-    if (this.state === "active" || this.#isEnding() || this.#warming !== undefined || this.#isWaiting()) return;
+    if (this.state === "active" || this.#end.isNear() || this.#warming.isUnderWay() || this.#isWaiting()) return;
     // the failure is logged and kept where it happens
     this.warm(cause).catch(() => undefined);
   }
 
   /** While a failed start is undone and during the delay after it nothing can wake the target: refuses the flows that are held for it. */
   refuseWhileWaiting(): void {
-    if (this.#retired) return;
+    if (this.#end.isRetired()) return;
     const isUndoing = this.state === "warming" && this.#warmAbort.signal.aborted;
-    const isDelayed = this.state === "inactive" && this.#warming === undefined && this.#isWaiting();
+    const isDelayed = this.state === "inactive" && !this.#warming.isUnderWay() && this.#isWaiting();
     if (isUndoing || isDelayed) this.group.refuseHeld();
   }
 
@@ -191,7 +185,7 @@ export class Target {
   /** `isRunning`: the service was found running. `onReady`: called when it is ready, and the mappings are about to be opened. */
   async #warm(cause: WakeCause, isRunning: boolean, onReady: () => void): Promise<void> {
     if (this.state === "active") return;
-    if (this.#isEnding()) throw new Fault("TARGET_CLOSED", `the target "${this.name}" is closed`);
+    if (this.#end.isNear()) throw new Fault("TARGET_CLOSED", `the target "${this.name}" is closed`);
     const { signal } = (this.#warmAbort = new AbortController());
     if (!isRunning) this.#death = undefined;
     const begun = this.#clock.now();
@@ -212,7 +206,7 @@ export class Target {
       this.#checkWarm();
     } catch (error) {
       const failure = this.#reasonOfDeath() ?? error;
-      const retryInMs = this.#isEnding() ? undefined : this.#backoff.failed();
+      const retryInMs = this.#end.isNear() ? undefined : this.#backoff.failed();
       this.#fail(failure);
       // what was started may take its time to stop: clients need not wait for that
       this.#warmAbort.abort(failure);
@@ -222,7 +216,7 @@ export class Target {
       this.#machine.transition(
         "warming",
         "inactive",
-        this.#isEnding() ? { reason: why } : { error: why, retry_in_ms: retryInMs },
+        this.#end.isNear() ? { reason: why } : { error: why, retry_in_ms: retryInMs },
       );
       this.#turnAway();
       throw failure;
@@ -239,26 +233,18 @@ export class Target {
     this.#checkAlive();
   }
 
-  // as functions, since what they read changes while the caller waits
+  // as a function, since what it reads changes while the caller waits
   #reasonOfDeath(): Fault | undefined {
     return this.#death;
   }
 
-  #isClosing(): boolean {
-    return this.#closing !== undefined;
-  }
-
-  #isEnding(): boolean {
-    return this.#retired || this.#isClosing();
-  }
-
   /** Whether the service is to go on when this is closed. */
   #isKept(): boolean {
-    return this.#ending === "keep" && this.#handler.detach !== undefined;
+    return this.#end.isWith("keep") && this.#handler.detach !== undefined;
   }
 
   #turnAway(): void {
-    if (!this.#retired) this.group.refuseHeld();
+    if (!this.#end.isRetired()) this.group.refuseHeld();
   }
 
   /** Never throws: what fails is logged, the failure of the warm itself is what counts. */
@@ -271,7 +257,7 @@ export class Target {
       });
     }
     // once more, should the first time have failed: it costs nothing where it has not
-    await this.#path.leave(this.#closed.signal);
+    await this.#path.leave(this.#end.closing);
   }
 
   /**
@@ -281,16 +267,11 @@ export class Target {
    */
   drain(reason: string, force: boolean): Promise<void> {
     const party = this.wants.first();
-    if (party !== undefined && !this.#isClosing()) {
+    if (party !== undefined && !this.#end.isClosing()) {
       const message = `"${this.name}" is wanted by the running frontend "${party}": stop that first (proxygwctl stop ${party})`;
       return Promise.reject(new Fault("TARGET_WANTED", message));
     }
-    this.#draining ??= this.#serial
-      .run(() => this.#drain(reason, force ? undefined : () => this.#path.aliveFlows()))
-      .finally(() => {
-        this.#draining = undefined;
-      });
-    return this.#draining;
+    return this.#inTurn(this.#draining, () => this.#drain(reason, force ? undefined : () => this.#path.aliveFlows()));
   }
 
   /** `objection` is asked once new flows are held; what it returns calls the drain off. @throws that, after going back to active */
@@ -303,13 +284,13 @@ export class Target {
     const why = await objection?.().catch(
       (cause: unknown) => new Fault("FLOWS_UNKNOWN", `could not find out whether flows are alive on "${this.name}"`, { cause }),
     );
-    if (why !== undefined && !this.#isEnding()) {
+    if (why !== undefined && (!this.#end.isNear() || this.#isKept())) {
       await this.#callOff(why);
       throw why;
     }
     const failures: unknown[] = [];
     // if it could not be shut: stopping the service is what was asked for all the same
-    const cut = (): Promise<void> => (isShut ? this.group.cutFlows() : this.#path.leave(this.#closed.signal));
+    const cut = (): Promise<void> => (isShut ? this.group.cutFlows() : this.#path.leave(this.#end.closing));
     for (const step of [() => this.#handler.drain(), cut]) {
       await step().catch((error: unknown) => failures.push(error));
     }
@@ -333,7 +314,7 @@ export class Target {
       throw error;
     }
     this.#machine.transition("draining", "active", { reason: messageOf(why) });
-    this.#watchIdle();
+    if (!this.#end.isNear()) this.#watchIdle();
   }
 
   #checkAlive(): void {
@@ -369,7 +350,7 @@ export class Target {
     const retryInMs = this.#backoff.failed();
     this.#fail(reason);
     // before the state tells anyone: whoever warms now gets in line behind it
-    void this.#serial.run(() => this.#path.leave(this.#closed.signal));
+    void this.#serial.run(() => this.#path.leave(this.#end.closing));
     this.#machine.transition("active", "inactive", { error: messageOf(reason), retry_in_ms: retryInMs });
   }
 
@@ -383,9 +364,8 @@ export class Target {
   }
 
   async #close(how: Ending): Promise<void> {
-    this.#ending = how;
+    this.#end.close(how);
     this.#warmAbort.abort(new Fault("TARGET_CLOSED", `the target "${this.name}" is being closed`));
-    this.#closed.abort();
     this.#idleDrain?.stop();
     const failures: unknown[] = [];
     await this.#serial.run(async () => {
@@ -402,7 +382,7 @@ export class Target {
   }
 
   #lastSteps(): (() => Promise<void>)[] {
-    const group = this.#ending === "keep" ? undefined : this.#group;
+    const group = this.#end.isWith("keep") ? undefined : this.#group;
     return [() => this.#drain("closing"), () => this.#handler.close(), () => group?.close() ?? Promise.resolve()];
   }
 
