@@ -65,6 +65,7 @@ export class Engine implements EngineApi {
       } catch (error) {
         if (this.#isUp) this.#ending = this.config.onShutdown;
         else this.#abandon();
+        this.#isUp = false;
         const failure = await this.#release().then(
           () => undefined,
           (each: unknown) => each,
@@ -147,6 +148,8 @@ export class Engine implements EngineApi {
         const message = `${fields.join(", ")} cannot change while the daemon runs: nothing was changed; restart it to take that over`;
         throw new Fault("RELOAD_NEEDS_RESTART", message);
       }
+      // a service of a former configuration that is being stopped may have the name of one that is to come
+      await Promise.all(this.#background);
       const plan = planReload(this.#resources, this.config, config);
       await this.#options.dataplane.adapt(needs);
       const report = await applyReload(this.#resources, plan, this.log);

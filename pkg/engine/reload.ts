@@ -95,7 +95,7 @@ async function exchangeFrontends(resources: Resources, plan: ReloadPlan, tried: 
     .filter(({ frontend }) => !replaced.includes(frontend));
   const next = [
     ...newFrontends.map((each) => ({ each, isToRun: true })),
-    ...replacedFrontends.map((each) => ({ each: each.next, isToRun: isToRun(each.former) })),
+    ...replacedFrontends.map((each) => ({ each: each.next, isToRun: each.former.isWanted })),
   ];
   const leaving = [...removed, ...replaced];
   await Promise.all(leaving.map((each) => each.quiesce()));
@@ -104,7 +104,8 @@ async function exchangeFrontends(resources: Resources, plan: ReloadPlan, tried: 
     ...kept.map(({ config, frontend }) =>
       tried(config.name, async () => {
         await frontend.update(config);
-        if (isToRun(frontend)) await frontend.start("tried again with a new configuration");
+        // one that somebody stopped stays so; one that failed is tried again
+        if (frontend.isWanted) await frontend.start("tried again with a new configuration");
       }),
     ),
     ...next.map(({ each, isToRun: starts }) => {
@@ -116,11 +117,6 @@ async function exchangeFrontends(resources: Resources, plan: ReloadPlan, tried: 
     }),
   ];
   await Promise.all(work);
-}
-
-/** One that somebody stopped stays so; one that failed is tried again. */
-function isToRun(frontend: Frontend): boolean {
-  return frontend.state !== "stopped" || frontend.lastError !== undefined;
 }
 
 /** That of the file, and none that it does not name. */

@@ -43,6 +43,7 @@ export class Frontend {
   #config: FrontendConfig;
   #mapping: Mapping | undefined;
   #reported: MappingCounters | undefined;
+  #wanted = false;
   /** Its handler is stopped for good. */
   #quiet = false;
   #startAbort = new AbortController();
@@ -72,6 +73,11 @@ export class Frontend {
 
   get lastError(): LastError | undefined {
     return this.#machine.lastError;
+  }
+
+  /** Whether it is to run, as far as anybody said: also when its start failed, or it had to be stopped. */
+  get isWanted(): boolean {
+    return this.#wanted;
   }
 
   /** Claims the listen addresses, with the target open; start() does where this was not called, or failed. @throws Fault MAPPING_EXISTS, MAPPING_OVERLAPS */
@@ -125,6 +131,7 @@ export class Frontend {
   /** Idempotent. @throws Fault FRONTEND_CLOSED, or what the handler or dataplane failed with; it is stopped then */
   start(reason: string): Promise<void> {
     return this.#serial.run(async () => {
+      this.#wanted = true;
       if (this.state === "running") return;
       const mapping = this.#openMapping();
       this.#startAbort = new AbortController();
@@ -145,7 +152,10 @@ export class Frontend {
 
   /** Flows that exist go on. Idempotent. @throws what failed; it is stopped all the same */
   stop(reason: string): Promise<void> {
-    return this.#serial.run(() => this.#stop(reason));
+    return this.#serial.run(() => {
+      this.#wanted = false;
+      return this.#stop(reason);
+    });
   }
 
   async #stop(reason: string): Promise<void> {
