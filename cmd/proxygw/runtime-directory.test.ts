@@ -68,4 +68,20 @@ describe("RuntimeDirectory", () => {
     writeFileSync(join(base, "file"), "");
     await expect(new RuntimeDirectory(join(base, "file")).acquire()).rejects.toMatchObject({ code: "RUNTIME_DIR_UNUSABLE" });
   });
+
+  it("is left as it is for the next daemon when all is kept, which takes it away at its end", async () => {
+    const path = join(base, "run");
+    const first = new RuntimeDirectory(path);
+    await first.acquire();
+    const file = join(path, "daemon.json");
+    const owner = readFileSync(file, "utf8");
+    await first.release("keep");
+    await first.release("stop");
+    expect(readFileSync(file, "utf8")).toBe(owner);
+    writeFileSync(file, owner.replace(/"startTicks":"\d+"/, '"startTicks":"1"'));
+    const next = new RuntimeDirectory(path);
+    await next.acquire();
+    await next.release("stop");
+    expect(existsSync(path)).toBe(false);
+  });
 });

@@ -116,6 +116,60 @@ describe.each(CODECS)("proxygwctl, %s", (codec) => {
     expect(at.requests).toEqual([{ id: 1, method, body: { name: "backend" } }]);
   });
 
+  it("reload prints a line for each thing that is not what it was", async () => {
+    const body = {
+      targets: {
+        added: ["new"],
+        removed: ["old"],
+        changed: [
+          { name: "backend", fields: ["endpoints", "options"], made_anew: true },
+          { name: "db", fields: ["idle_timeout"] },
+        ],
+      },
+      frontends: { changed: [{ name: "front", fields: ["listen"], made_anew: true }] },
+    };
+    await using at = await daemon(codec, ({ id }) => ({ id, method: 23, body }));
+    const outcome = await ctl("reload", { socket: at.socket, codec });
+    expect(outcome).toEqual({
+      status: 0,
+      stdout: `added    target new
+removed  target old
+changed  target backend (endpoints, options): its service was stopped
+changed  target db (idle_timeout)
+changed  frontend front (listen): begun again
+`,
+      stderr: "",
+    });
+    expect(at.requests).toEqual([{ id: 1, method: 22, body: {} }]);
+  });
+
+  it("reload says when nothing changed", async () => {
+    await using at = await daemon(codec, ({ id }) => ({ id, method: 23, body: {} }));
+    expect(await ctl("reload", { socket: at.socket, codec })).toEqual({ status: 0, stdout: "nothing changed\n", stderr: "" });
+  });
+
+  it("reload that is in force, but not whole, prints what is missing: exit status 1", async () => {
+    const body = { frontends: { added: ["front"] }, failures: [{ name: "front", error: "the address is in use" }] };
+    await using at = await daemon(codec, ({ id }) => ({ id, method: 23, body }));
+    expect(await ctl("reload", { socket: at.socket, codec })).toEqual({
+      status: 1,
+      stdout: "added    frontend front\nfailed   front: the address is in use\n",
+      stderr: "proxygwctl: not everything of the new configuration could be brought up\n",
+    });
+  });
+
+  it("reload of a wrong file prints the report as it is: exit status 2", async () => {
+    const msg = "/etc/proxygw.yaml:3:5: no\n\n1 problem";
+    await using at = await daemon(codec, ({ id }) => ({ id, method: 1, body: { msg, code: "CONFIG_INVALID" } }));
+    expect(await ctl("reload", { socket: at.socket, codec })).toEqual({ status: 2, stdout: "", stderr: `${msg}\n` });
+  });
+
+  it("reload that is refused otherwise: exit status 1", async () => {
+    const msg = "dataplane cannot change while the daemon runs";
+    await using at = await daemon(codec, ({ id }) => ({ id, method: 1, body: { msg, code: "RELOAD_NEEDS_RESTART" } }));
+    expect(await ctl("reload", { socket: at.socket, codec })).toEqual({ status: 1, stdout: "", stderr: `proxygwctl: ${msg}\n` });
+  });
+
   it("drain --force says so", async () => {
     await using at = await daemon(codec, done);
     await ctl("drain --force backend", { socket: at.socket, codec });

@@ -96,4 +96,37 @@ describe("HoldTable", () => {
     flooded.verdicts.length = 0;
     expect(flood(flooded, 1500)).toBe(16_384);
   });
+
+  it("hands over what it holds, in the order in which it would let it go, and forgets it", async () => {
+    const { clock, table, verdicts, timedOut, add } = setUp();
+    add(1, "a");
+    add(2, "b", "udp");
+    add(3, "a");
+    add(4, "b", "udp");
+    verdicts.length = 0;
+    const packets = table.handOver();
+    expect(packets.map(({ id, flowKey, protocol }) => [id, flowKey, protocol])).toEqual([
+      [3, "a", "tcp"],
+      [2, "b", "udp"],
+      [4, "b", "udp"],
+    ]);
+    expect([table.size, table.handOver()]).toEqual([0, []]);
+    await clock.advance(30_000);
+    expect([verdicts, timedOut, clock.sleeping]).toEqual([[], [], 0]);
+  });
+
+  it("gives its room back with what it hands over, and the next table holds it as long as any", async () => {
+    const room = new HoldRoom();
+    const former = setUp(65_536, room);
+    const next = setUp(65_536, room);
+    for (let id = 0; id < 40_000; id++) former.add(id, String(id >> 5), "udp", 1500);
+    const packets = former.table.handOver();
+    expect(packets).toHaveLength(16_384);
+    for (const packet of packets) next.table.add(packet);
+    expect(next.verdicts).toEqual([]);
+    await next.clock.advance(29_999);
+    expect(next.table.size).toBe(512);
+    await next.clock.advance(1);
+    expect([next.table.size, next.timedOut]).toEqual([0, [512]]);
+  });
 });

@@ -151,6 +151,65 @@ describe("a log file", () => {
   });
 });
 
+describe("another configuration", () => {
+  const messages = (path: string): (string | undefined)[] => lines(path).map((line) => /msg"?[=:]"?(\w+)/.exec(line)?.[1]);
+
+  it("goes to another file, for each Log that was made of it, and lets go of the old one", () => {
+    const log = logger();
+    const child = log.with({ target: "backend" });
+    child.info("one");
+    const before = readdirSync("/proc/self/fd").length;
+    const other = join(directory, "other.log");
+    log.configure({ output: other, level: 4, format: "json" });
+    child.info("two");
+    child.warn("three");
+    log.configure({ output: other, level: -4, format: "json" });
+    child.debug("four");
+    expect([messages(file), messages(other)]).toEqual([["one"], ["three", "four"]]);
+    expect(JSON.parse(lines(other)[0] ?? "")).toMatchObject({ level: "WARN", msg: "three", target: "backend" });
+    expect(readdirSync("/proc/self/fd").length).toBe(before);
+    // and from now on that is the one that is rotated
+    renameSync(other, `${other}.1`);
+    log.reopen();
+    log.info("five");
+    expect(messages(other)).toEqual(["five"]);
+  });
+
+  it("goes from standard error to a file and back", () => {
+    const log = logger("text", 9, "stderr");
+    const before = readdirSync("/proc/self/fd").length;
+    log.configure({ output: file, level: 0, format: "text" });
+    log.info("one");
+    log.configure({ output: "stderr", level: 9, format: "text" });
+    log.error("two");
+    expect(messages(file)).toEqual(["one"]);
+    expect(readdirSync("/proc/self/fd").length).toBeLessThanOrEqual(before);
+  });
+
+  it("changes nothing when its file can't be written", () => {
+    const log = logger();
+    for (const output of [join(directory, "missing", "x.log"), directory]) {
+      expect(() => {
+        log.configure({ output, level: 8, format: "json" });
+      }).toThrow(expect.objectContaining({ code: "LOG_UNWRITABLE" }) as Error);
+    }
+    log.info("one");
+    expect(lines()).toEqual(["time=1970-01-01T00:16:40.000Z level=INFO msg=one"]);
+    renameSync(file, `${file}.1`);
+    log.reopen();
+    log.info("two");
+    expect(messages(file)).toEqual(["two"]);
+  });
+
+  it("is ignored once it is closed", async () => {
+    const log = logger();
+    await log.close();
+    log.configure({ output: join(directory, "other.log"), level: 0, format: "text" });
+    log.info("one");
+    expect(readdirSync(directory)).toEqual(["proxygw.log"]);
+  });
+});
+
 describe("an output that takes nothing", () => {
   it("neither throws nor keeps close waiting for more than a second", async () => {
     const clock = new FakeClock();

@@ -6,6 +6,7 @@ import { settle } from "../../pkg/clock/fake-clock.ts";
 import { codecOf } from "../../pkg/ctl/codecs.ts";
 import { Method } from "../../pkg/ctl/method.ts";
 import { CODECS, REQUEST_LIMIT, type CodecName } from "../../pkg/ctl/packet.ts";
+import { Fault } from "../../pkg/fault/fault.ts";
 import type { Status } from "../../pkg/plugin/plugin.ts";
 import { LINGER_MS, MAX_IN_FLIGHT, MAX_UNSENT } from "./connection.ts";
 import { FakeEngine } from "./fake-engine.ts";
@@ -88,6 +89,28 @@ describe.each(CODECS)("control socket, %s: requests", (codec) => {
       method: 1,
       body: { msg: 'there is no "unknown"' },
     });
+  });
+
+  it("method 22 reloads, and answers with what that did", async () => {
+    await using setup = await setUp(codec);
+    await using client = (await setup.connect()).read();
+    expect(await client.ask(5, 22, { name: "whatever" })).toEqual({
+      id: 5,
+      method: 23,
+      body: { targets: { added: ["backend"] } },
+    });
+    expect(setup.engine.calls).toEqual(["reload"]);
+  });
+
+  it.each([
+    ["a wrong file, which programs tell by its code", "CONFIG_INVALID", { code: "CONFIG_INVALID" }],
+    ["anything else", "RELOAD_NEEDS_RESTART", {}],
+  ])("tells why a reload was refused: %s", async (_what, code, more) => {
+    await using setup = await setUp(codec);
+    await using client = (await setup.connect()).read();
+    setup.engine.reload = () => Promise.reject(new Fault(code, "proxygw.yaml:3:5: no\n  1 problem"));
+    expect(await client.ask(5, 22)).toEqual({ id: 5, method: 1, body: { msg: "proxygw.yaml:3:5: no\n  1 problem", ...more } });
+    expect(await client.ask(6, 2)).toMatchObject({ id: 6, method: 3 });
   });
 
   it("drains by force only where the body says so", async () => {

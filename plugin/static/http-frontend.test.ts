@@ -204,6 +204,29 @@ describe("when the target becomes active", () => {
   });
 });
 
+describe("another page", () => {
+  it("is served from the next request on, by the same listener, to those who are connected too", async () => {
+    const frontend = await start({ content: "one" });
+    const connected = await open();
+    const options: HttpOptions = { content: "two", endpoint: "/new", status: 503 };
+    const takeOver = frontend.reconfigure(options);
+    expect(await get("/")).toMatchObject({ status: 200, body: "one" });
+    takeOver();
+    expect(await get("/new")).toMatchObject({ status: 503, body: "two" });
+    expect(await get("/")).toMatchObject({ status: 404 });
+    connected.write("GET /new HTTP/1.1\r\nHost: x\r\n\r\n");
+    const [answer] = (await once(connected, "data")) as [Buffer];
+    expect(answer.toString()).toContain("two");
+  });
+
+  it("is served after the next start when it came while it was stopped", async () => {
+    const frontend = make({ content: "one" });
+    frontend.reconfigure({ content: "two", endpoint: "/", status: 200 })();
+    await frontend.start(NEVER);
+    expect((await get("/")).body).toBe("two");
+  });
+});
+
 describe("life", () => {
   it("starts and stops any number of times, leaving neither socket nor listener", async () => {
     const frontend = await start();

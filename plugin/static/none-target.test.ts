@@ -11,4 +11,11 @@ describe("static:none", () => {
     await target.close();
     await target.close();
   });
+
+  it("has nothing to let go of when it is to be kept, and nothing to find again", async () => {
+    const target = NONE_KIND.create({} as never);
+    await target.warm(new AbortController().signal);
+    await target.detach?.();
+    expect("adopt" in target).toBe(false);
+  });
 });
