@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { restructureText, type TableSpec, tableText } from "./ruleset.ts";
+import { restructureLines, tableParts, type TableSpec } from "./ruleset.ts";
 
 const BEFORE: TableSpec = {
   table: "t",
@@ -21,12 +21,8 @@ class Chains {
 
   static of(spec: TableSpec): Chains {
     const chains = new Chains();
-    for (const [, name = "", body = ""] of tableText(spec).matchAll(/^ {2}chain (\w+) \{\n(.*?)^ {2}\}/gms)) {
-      const lines = body.split("\n").map((line) => line.trim());
-      chains.all.set(name, {
-        head: lines.filter((line) => line.startsWith("type ")).join(""),
-        rules: lines.filter((line) => line !== "" && !line.startsWith("type ")),
-      });
+    for (const { kind, name, body, rules } of tableParts(spec)) {
+      if (kind === "chain") chains.all.set(name, { head: body.join(""), rules: [...rules] });
     }
     return chains;
   }
@@ -54,10 +50,10 @@ class Chains {
   }
 }
 
-describe("restructureText", () => {
+describe("restructureLines", () => {
   it("has nothing to say where nothing changes", () => {
-    expect(restructureText(AFTER, structuredClone(AFTER))).toEqual([]);
-    expect(restructureText(BEFORE, { ...BEFORE })).toEqual([]);
+    expect(restructureLines(AFTER, structuredClone(AFTER))).toEqual([]);
+    expect(restructureLines(BEFORE, { ...BEFORE })).toEqual([]);
   });
 
   it.each<[string, TableSpec, TableSpec]>([
@@ -68,7 +64,7 @@ describe("restructureText", () => {
     ["a queue by a mark, which moves the hold chains", BEFORE, { ...BEFORE, queue: { way: "mark" } }],
     ["all at once", BEFORE, AFTER],
   ])("brings the chains to where a new table would have them: %s", (_what, before, after) => {
-    const lines = restructureText(before, after);
+    const lines = restructureLines(before, after);
     const expected = Chains.of(after).all;
     const chains = Chains.of(before).take(lines);
     expect(new Map([...chains.all].sort())).toEqual(new Map([...expected].sort()));
@@ -77,14 +73,14 @@ describe("restructureText", () => {
   });
 
   it("touches only the chains that differ", () => {
-    const lines = restructureText(BEFORE, { ...BEFORE, loopbackGuard: true });
+    const lines = restructureLines(BEFORE, { ...BEFORE, loopbackGuard: true });
     expect(lines.every((line) => line.includes("inet t loopback_guard"))).toBe(true);
     expect(lines.filter((line) => line.startsWith("delete"))).toEqual([]);
   });
 
   it("makes a chain again only where its hook or priority changes: that discards what the queue has", () => {
     const deleted = (after: Partial<TableSpec>): string[] =>
-      restructureText(BEFORE, { ...BEFORE, ...after }).filter((line) => line.startsWith("delete"));
+      restructureLines(BEFORE, { ...BEFORE, ...after }).filter((line) => line.startsWith("delete"));
     expect(deleted({ queue: { way: "mark" } })).toEqual([
       "delete chain inet t hold_prerouting",
       "delete chain inet t hold_output",
@@ -93,7 +89,7 @@ describe("restructureText", () => {
   });
 
   it("never takes a chain away", () => {
-    const chains = Chains.of(AFTER).take(restructureText(AFTER, BEFORE));
+    const chains = Chains.of(AFTER).take(restructureLines(AFTER, BEFORE));
     expect([...chains.all.keys()]).toEqual(expect.arrayContaining(["loopback_guard", "forward_guard", "forward_guard4"]));
   });
 });
