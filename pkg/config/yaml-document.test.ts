@@ -137,6 +137,13 @@ d:
     expect(marked(path, "key")).toBe(expected);
   });
 
+  it("of what stands under a key that is there twice: under the last one, which gives the value", () => {
+    const twice = read("a: { x: 1 }\na: { y: 2 }\n");
+    expect(twice.value).toEqual({ a: { y: 2 } });
+    expect(twice.keySpan(["a", "y"])).toEqual({ start: 17, end: 18 });
+    expect(twice.valueSpan(["a", "y"])).toEqual({ start: 20, end: 21 });
+  });
+
   it("knows the order of keys, and what is written", () => {
     expect(document.keys([])).toEqual(["a", "b", "c", "d", "1"]);
     expect(document.keys(["a"])).toEqual([]);

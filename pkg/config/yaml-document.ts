@@ -99,7 +99,8 @@ export class YamlDocument {
   }
 
   #pair(map: YAMLMap<Node, Node | null>, key: string): Pair<Node, Node | null> | undefined {
-    const own = map.items.find((pair) => keyText(pair.key) === key);
+    // of a key that is there twice, the last one gives the value
+    const own = map.items.findLast((pair) => keyText(pair.key) === key);
     if (own !== undefined) return own;
     for (const pair of map.items) {
       if (!isMergeKey(pair.key)) continue;
