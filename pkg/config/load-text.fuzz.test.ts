@@ -69,8 +69,8 @@ describe("the loader, with texts", () => {
   const marks = fc.array(fc.constantFrom(...WRITTEN), { maxLength: 40 }).map((each) => each.join(""));
   fuzz("takes any row of YAML's marks, or says where it is wrong", marks, (text) => void checkLoad(text), { share: 0.2 });
 
-  const nesting = fc.constantFrom("[", "{a: ", "- ", "? ", "[*a, ", "a: {<<: ", "a: b: ", "a:\n");
-  const repeating = fc.constantFrom("&a [", "'", '"\\', "|\n", "!!x ", "&a ", "*a ", "}", "\t");
+  const nesting = fc.constantFrom("[", "{a: ", "? ", "[*a, ", "a: {<<: ", "a: b: ", "a:\n");
+  const repeating = fc.constantFrom("&a [", "'", '"\\', "|\n", "!!x ", "&a ", "*a ", "}", "\t", "- ");
   // of the first sort, more levels than the stack has room for
   const deep = fc.oneof(fc.tuple(nesting, fc.nat(100_000)), fc.tuple(repeating, fc.nat(5000))).map(([open, times]) => {
     const levels = open === "a:\n" ? Math.min(times, 500) : 0;
