@@ -1,7 +1,10 @@
 import { Fault, hasCode } from "../../fault/fault.ts";
-import type { ToolResult, ToolRunner } from "../../process/process.ts";
+import type { ToolOptions, ToolResult, ToolRunner } from "../../process/process.ts";
 import type { Generation } from "./generation.ts";
 import { nftFault, parseExpires, parsePackets } from "./nft-output.ts";
+
+/** The first questions to a kernel make it load a dozen modules, at boot and from whatever disk. */
+const CHECK_TIMEOUT_MS = 60_000;
 
 /** How often something is read that transactions keep interrupting. */
 const READ_TRIES = 5;
@@ -19,7 +22,7 @@ export class Nft {
 
   /** Applies `text` as one transaction. `doing` completes "nft could not …". @throws Fault NFT_…, TOOL_…; see isOutcomeUnknown() */
   async apply(text: string, doing: string, signal?: AbortSignal): Promise<void> {
-    const transaction = (): Promise<void> => this.#run(["-f", "-"], text, doing, signal);
+    const transaction = (): Promise<void> => this.#run(["-f", "-"], { input: text }, doing, signal);
     await (this.#generation === undefined ? transaction() : this.#generation.own(transaction));
   }
 
@@ -33,7 +36,7 @@ export class Nft {
 
   /** As apply(), but the kernel only checks. */
   async check(text: string, doing: string, signal?: AbortSignal): Promise<void> {
-    await this.#run(["-c", "-f", "-"], text, doing, signal);
+    await this.#run(["-c", "-f", "-"], { input: text, timeoutMs: CHECK_TIMEOUT_MS }, doing, signal);
   }
 
   /** Remaining lifetime in ms of an element of a set with timeout; undefined when it is not there. */
@@ -58,8 +61,8 @@ export class Nft {
     }
   }
 
-  async #run(args: string[], input: string, doing: string, signal?: AbortSignal): Promise<void> {
-    const result = await this.#tools.run("nft", args, signal === undefined ? { input } : { input, signal });
+  async #run(args: string[], options: ToolOptions, doing: string, signal?: AbortSignal): Promise<void> {
+    const result = await this.#tools.run("nft", args, signal === undefined ? options : { ...options, signal });
     if (result.exitCode === 0) return;
     throw faultOf(result, doing);
   }

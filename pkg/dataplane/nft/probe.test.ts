@@ -55,6 +55,18 @@ describe("probe", () => {
     await expect(run(machine)).rejects.toMatchObject({ code, message: expect.stringMatching(message) as string });
   });
 
+  it("gives the kernel time to load its modules", async () => {
+    const limits: (number | undefined)[] = [];
+    const tools: ToolRunner = {
+      run: (_file, args, options) => {
+        if (args.includes("-c")) limits.push(options?.timeoutMs);
+        return Promise.resolve({ exitCode: 0, stdout: "nftables v1.0.6 (x)", stderr: "" });
+      },
+    };
+    await probe(tools, { platform: "linux", processStatus: () => Promise.resolve(ROOT) });
+    expect(limits).toEqual([60_000]);
+  });
+
   it("looks at the effective capabilities", () => {
     expect(hasNetAdmin("CapEff:\t0000000000001000\n")).toBe(true);
     expect(hasNetAdmin("CapPrm:\t0000000000001000\nCapEff:\t0000000000000fff\n")).toBe(false);
