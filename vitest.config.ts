@@ -1,7 +1,8 @@
 import { defineConfig } from "vitest/config";
+import { paced } from "./test/pace.ts";
 
 // Timers of the kernel and of child processes are real in all but the unit project, so those run one file at a time.
-const real = { fileParallelism: false, testTimeout: 30_000, hookTimeout: 30_000 };
+const real = { fileParallelism: false, testTimeout: paced(30_000), hookTimeout: paced(30_000) };
 
 export default defineConfig({
   test: {
@@ -25,6 +26,7 @@ export default defineConfig({
       },
       { test: { name: "netns", include: ["**/*.netns.test.ts"], exclude: ["node_modules/**"], ...real } },
       { test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], exclude: ["**/*.netns.test.ts"], ...real } },
+      { test: { name: "vm", include: ["test/vm/**/*.test.ts"], ...real } },
     ],
   },
 });

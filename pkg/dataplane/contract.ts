@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { paced } from "../../test/pace.ts";
 import { hasCode } from "../fault/fault.ts";
 import { type AddrPort, parseAddrPort } from "../value/addr-port.ts";
 import type { Protocol } from "../value/protocol.ts";
@@ -160,14 +161,14 @@ export function dataplaneContract(name: string, open: (options: HarnessOptions) 
       await group.activate();
       expect(await group.quietFor()).toBeUndefined();
       await harness.send("tcp", LISTEN);
-      expect(await group.quietFor()).toBeLessThan(150);
+      expect(await group.quietFor()).toBeLessThan(paced(150));
       await harness.wait(300);
       const quiet = await group.quietFor();
       expect(quiet).toBeGreaterThanOrEqual(280);
-      expect(quiet).toBeLessThan(600);
+      expect(quiet).toBeLessThan(paced(600));
       await group.deactivate();
       await harness.traffic();
-      expect(await group.quietFor()).toBeLessThan(150);
+      expect(await group.quietFor()).toBeLessThan(paced(150));
     });
 
     it("counts the flows that are alive, and cuts them", async () => {

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { resolve } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { paced } from "../../test/pace.ts";
 import type { Result, Scenario } from "./queue-scenarios.ts";
 
 /**
@@ -23,7 +24,7 @@ function program(name: Scenario, ...wrapper: string[]): string[] {
 }
 
 async function run<Name extends Scenario>(name: Name, ...wrapper: string[]): Promise<Result<Name>> {
-  const { stdout } = await execa("ip", program(name, ...wrapper), { timeout: 25_000 });
+  const { stdout } = await execa("ip", program(name, ...wrapper), { timeout: paced(25_000) });
   return JSON.parse(stdout.split("\n").at(-1) ?? "") as Result<Name>;
 }
 
@@ -51,7 +52,7 @@ describe("a held connection", () => {
     const { milliseconds, error, seen } = await run(name);
     expect(error).toBeUndefined();
     expect(milliseconds).toBeGreaterThanOrEqual(199);
-    expect(milliseconds).toBeLessThan(900);
+    expect(milliseconds).toBeLessThan(paced(900));
     expect(seen.length).toBe(1);
     expect(seen[0]?.packet).toMatchObject({ hook: "prerouting", etherType, mark: 3, inputInterface: 1, length });
     expect(seen[0]?.packet.outputInterface).toBeUndefined();
@@ -77,7 +78,7 @@ describe("a held connection", () => {
   it("is refused by a rule for the mark it is let go with", async () => {
     const { milliseconds, error } = await run("marked");
     expect(error).toBe("ECONNREFUSED");
-    expect(milliseconds).toBeLessThan(900);
+    expect(milliseconds).toBeLessThan(paced(900));
   });
 
   it("is served by the next one to open the queue", async () => {
@@ -90,7 +91,7 @@ describe("many packets", () => {
     const { seen, stats, loopDelayMs } = await run("burst");
     expect(seen).toBe(20_000);
     expect(stats).toEqual({ packets: 20_000, malformed: 0, overruns: 0, gone: 0, held: 0, overflows: 0 });
-    expect(loopDelayMs).toBeLessThan(20);
+    expect(loopDelayMs).toBeLessThan(paced(20));
   });
 
   it("are let go together, in order", async () => {
@@ -126,14 +127,14 @@ describe("the event loop", () => {
   });
 
   it("does no work for an idle queue and ends as soon as it is closed", async () => {
-    const { stdout } = await execa("ip", program("idle"), { timeout: 25_000 });
+    const { stdout } = await execa("ip", program("idle"), { timeout: paced(25_000) });
     const [{ cpuMs }, exitMs] = stdout.split("\n").map((line) => JSON.parse(line) as unknown) as [{ cpuMs: number }, number];
-    expect(cpuMs).toBeLessThan(50);
-    expect(exitMs).toBeLessThan(100);
+    expect(cpuMs).toBeLessThan(paced(50));
+    expect(exitMs).toBeLessThan(paced(100));
   });
 
   it("ends the process when the user of a queue throws", async () => {
-    const { exitCode, stderr } = await execa("ip", program("throwing"), { reject: false, timeout: 25_000 });
+    const { exitCode, stderr } = await execa("ip", program("throwing"), { reject: false, timeout: paced(25_000) });
     expect(exitCode).toBe(1);
     expect(stderr).toContain("thrown by the user");
   });
@@ -141,7 +142,7 @@ describe("the event loop", () => {
 
 describe("opening", () => {
   it("a queue that another process holds ends in QUEUE_BUSY, until that one ends", async () => {
-    const holder = execa("ip", program("holder"), { stdin: "pipe", timeout: 25_000 });
+    const holder = execa("ip", program("holder"), { stdin: "pipe", timeout: paced(25_000) });
     await once(holder.stdout, "data");
     expect(await run("opening")).toBe("QUEUE_BUSY");
     holder.stdin.end();

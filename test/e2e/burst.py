@@ -5,6 +5,7 @@ Prints as JSON how many got which answer or error, and how long the slowest took
 import asyncio
 import collections
 import json
+import os
 import sys
 import time
 
@@ -26,7 +27,7 @@ async def client(port):
 async def main():
     begun = time.monotonic()
     tasks = (client(first + index % (last - first + 1)) for index in range(count))
-    answers = await asyncio.wait_for(asyncio.gather(*tasks), 25)
+    answers = await asyncio.wait_for(asyncio.gather(*tasks), 25 * float(os.environ.get("TEST_PACE", "1")))
     print(json.dumps({"answers": collections.Counter(answers), "seconds": time.monotonic() - begun}))
 
 

@@ -1,5 +1,6 @@
 /** Clients of the services of on-demand.ts, and what becomes of them. */
 import { expect } from "vitest";
+import { paced } from "../pace.ts";
 import { BURST, DATAGRAMS, KEEP, PYTHON, STEADY } from "./on-demand.ts";
 import type { Host, Topology } from "./topology.ts";
 
@@ -19,7 +20,7 @@ export async function visit(topology: Topology, host: Host, address: string, por
   const url = `http://${address.includes(":") ? `[${address}]` : address}:${String(port)}/`;
   const from = source === undefined ? [] : ["--interface", source];
   const begun = performance.now();
-  const { stdout, exitCode } = await topology.run(host, "curl", "-sg", "--max-time", "10", ...from, url);
+  const { stdout, exitCode } = await topology.run(host, "curl", "-sg", "--max-time", String(paced(10)), ...from, url);
   return { answer: stdout.trim(), outcome: outcomeOf(exitCode), ms: performance.now() - begun };
 }
 

@@ -7,6 +7,7 @@ import { ask } from "../../cmd/proxygwctl/client.ts";
 import { systemClock } from "../../pkg/clock/clock.ts";
 import { Method } from "../../pkg/ctl/method.ts";
 import type { FrontendStatus, Status, TargetStatus } from "../../pkg/plugin/plugin.ts";
+import { paced } from "../pace.ts";
 import type { Ran, Running, Topology } from "./topology.ts";
 
 const PROGRAM = resolve(import.meta.dirname, "../../build/proxygw");
@@ -108,7 +109,7 @@ export class Daemon implements AsyncDisposable {
   /** Asks over the control socket, as proxygwctl does. @throws Fault DAEMON_REFUSED and others */
   ask(method: number, body: unknown = {}): Promise<unknown> {
     const socket = join(this.directory, "ctl.sock");
-    return ask({ socket, codec: "json" }, { method, body, timeoutMs: 10_000 }, systemClock, new AbortController().signal);
+    return ask({ socket, codec: "json" }, { method, body, timeoutMs: paced(10_000) }, systemClock, new AbortController().signal);
   }
 
   async drain(name = "backend"): Promise<void> {
@@ -147,9 +148,9 @@ export class Daemon implements AsyncDisposable {
   }
 }
 
-/** Asks every 20 ms until it is so. @throws after `timeoutMs`, naming `what` */
+/** Asks every 20 ms until it is so. @throws after `timeoutMs` (more on a slow machine), naming `what` */
 export async function until(what: string, condition: () => Promise<boolean> | boolean, timeoutMs = 15_000): Promise<void> {
-  const end = performance.now() + timeoutMs;
+  const end = performance.now() + paced(timeoutMs);
   while (!(await condition())) {
     if (performance.now() > end) throw new Error(`not within ${String(timeoutMs)} ms: ${what}`);
     await new Promise((wake) => setTimeout(wake, 20));

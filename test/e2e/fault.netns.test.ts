@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { paced } from "../pace.ts";
 import { datagrams, visit } from "./clients.ts";
 import { Daemon, until } from "./daemon.ts";
 import { KEEP, lasting, onDemand, onDemandElsewhere, PYTHON, quick, serve, together } from "./on-demand.ts";
@@ -25,7 +26,7 @@ describe("a service that fails", () => {
   async function recovers(topology: Topology, daemon: Daemon): Promise<void> {
     const early = await visit(topology, "client", GATEWAY, 8088);
     expect(early.outcome).toBe("refused");
-    expect(early.ms).toBeLessThan(700);
+    expect(early.ms).toBeLessThan(paced(700));
     expect(await daemon.times("warming")).toBe(1);
     await writeFile(cure, "");
     await until("a client is served", async () => (await visit(topology, "client", GATEWAY, 8088)).outcome === "served");
@@ -38,10 +39,12 @@ describe("a service that fails", () => {
     ["must be killed", "trap '' INT; "],
   ])("never gets ready, and %s: held clients are refused when its time is up", async (_how, trap) => {
     await using topology = await Topology.create();
+    // the service is to be ready by then once it is cured
+    const limit = paced(700);
     const command = `[ -e ${cure} ] && ${quick("tcp", "127.0.0.1:8080")}; ${trap}sleep 60`;
     await using daemon = await Daemon.start(
       topology,
-      onDemand({ command, target: { ready: { probe: "tcp", timeout: "700ms" } } }),
+      onDemand({ command, target: { ready: { probe: "tcp", timeout: `${String(limit)}ms` } } }),
     );
     const visits = await Promise.all(
       ["client", "client", "gateway"].map((host) => visit(topology, host as "client", GATEWAY, 8088)),
@@ -50,9 +53,11 @@ describe("a service that fails", () => {
       expect(outcome).toBe("refused");
       // the last try may come a pause before the time is up
       expect(ms).toBeGreaterThan(400);
-      expect(ms).toBeLessThan(2000);
+      expect(ms).toBeLessThan(paced(2000));
     }
-    expect((await daemon.target())?.last_error).toMatch(/^not ready within 700 ms \(tcp probe\): .*ECONNREFUSED/);
+    expect((await daemon.target())?.last_error).toMatch(
+      new RegExp(`^not ready within ${String(limit)} ms \\(tcp probe\\): .*ECONNREFUSED`),
+    );
     await recovers(topology, daemon);
   });
 
@@ -64,7 +69,7 @@ describe("a service that fails", () => {
     await using daemon = await Daemon.start(topology, together(tcp, udp));
     const { outcome, ms } = await visit(topology, "client", GATEWAY, 8088);
     expect(outcome).toBe("refused");
-    expect(ms).toBeLessThan(900);
+    expect(ms).toBeLessThan(paced(900));
     const error = (await daemon.target())?.last_error;
     expect(error).toContain("exit code 3");
     expect(error).toContain("checked block 50 | the disk is missing");
@@ -103,7 +108,7 @@ describe("a service that fails", () => {
       if (!byDaemon) process.kill(pid ?? 0, "SIGKILL");
       const killed = performance.now();
       expect((await held).map(({ answer }) => answer)).toEqual([CLIENT, "127.0.0.1"]);
-      expect(performance.now() - killed).toBeLessThan(2500);
+      expect(performance.now() - killed).toBeLessThan(paced(2500));
       await drained;
       expect(await daemon.times("warming")).toBe(2);
       expect(await topology.processes("gateway", "quick.py")).not.toContain(pid);

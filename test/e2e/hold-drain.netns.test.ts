@@ -1,12 +1,13 @@
 /** Stopping a service loses no client, and cuts no flow that is alive unless told to. */
 import { describe, expect, it } from "vitest";
+import { paced } from "../pace.ts";
 import { visit } from "./clients.ts";
 import { Daemon, until } from "./daemon.ts";
 import { AROUND, KEEP, lasting, onDemand, onDemandElsewhere, PYTHON, serve, together } from "./on-demand.ts";
 import { BACKEND, CLIENT, GATEWAY, Topology } from "./topology.ts";
 
 describe("draining", () => {
-  it("is never noticed by clients that come around that moment, 500 times", { timeout: 150_000 }, async () => {
+  it("is never noticed by clients that come around that moment, 500 times", { timeout: paced(150_000) }, async () => {
     await using topology = await Topology.create();
     const names = ["a", "b", "c", "d"];
     const all = names.map((name, index) => {

@@ -1,5 +1,6 @@
 /** The first connection to a stopped service succeeds. */
 import { describe, expect, it } from "vitest";
+import { paced } from "../pace.ts";
 import { datagrams, visit } from "./clients.ts";
 import { Daemon } from "./daemon.ts";
 import { onDemand, onDemandElsewhere, PYTHON, quick, together } from "./on-demand.ts";
@@ -11,19 +12,20 @@ describe("a client of a stopped service", () => {
     const web = onDemand();
     const dns = onDemand({ name: "dns", mode: "dns", endpoint: "127.0.0.1:5300", listen: "0.0.0.0:53" });
     await using daemon = await Daemon.start(topology, together(web, dns));
+    const seconds = paced(10);
     for (const [host, address] of [
       ["client", CLIENT],
       ["gateway", GATEWAY],
     ] as const) {
       const programs: [target: string, command: string, answer: string][] = [
-        ["backend", `curl -s --max-time 10 http://${GATEWAY}:8088/`, address],
-        ["backend", `printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 10 ${GATEWAY} 8088 | tail -n 1`, address],
+        ["backend", `curl -s --max-time ${String(seconds)} http://${GATEWAY}:8088/`, address],
+        ["backend", `printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w ${String(seconds)} ${GATEWAY} 8088 | tail -n 1`, address],
         [
           "backend",
           `${PYTHON} -c 'import urllib.request as u; print(u.urlopen("http://${GATEWAY}:8088/").read().decode())'`,
           address,
         ],
-        ["dns", `dig +short +tries=1 +time=10 @${GATEWAY} TXT who.test`, `"${address}"`],
+        ["dns", `dig +short +tries=1 +time=${String(seconds)} @${GATEWAY} TXT who.test`, `"${address}"`],
       ];
       for (const [target, command, answer] of programs) {
         expect(await daemon.targetState(target)).toBe("inactive");
@@ -34,7 +36,7 @@ describe("a client of a stopped service", () => {
     expect((await visit(topology, "gateway", "127.0.0.1", 8088)).answer).toBe("127.0.0.1");
   });
 
-  it("is served each of 1,000 times, and the service sees the client's own address", { timeout: 180_000 }, async () => {
+  it("is served each of 1,000 times, and the service sees the client's own address", { timeout: paced(180_000) }, async () => {
     await using topology = await Topology.create();
     await using daemon = await Daemon.start(topology, onDemand());
     const visits = new Map<string, number>();
@@ -93,7 +95,7 @@ describe("a client of a stopped service", () => {
     expect(udp.answers).toEqual(["ConnectionRefusedError"]);
     for (const { ms } of [tcp, local, ipv6, udp]) {
       expect(ms).toBeGreaterThan(1490);
-      expect(ms).toBeLessThan(4000);
+      expect(ms).toBeLessThan(paced(4000));
     }
     expect(await daemon.frontend()).toMatchObject({ held: 2, timed_out: 2 });
     expect(await daemon.frontend("front-udp")).toMatchObject({ held: 1, timed_out: 1 });

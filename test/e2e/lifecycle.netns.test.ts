@@ -3,6 +3,7 @@ import { readFile, rename, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parse } from "yaml";
+import { paced } from "../pace.ts";
 import { Daemon, until } from "./daemon.ts";
 import { CLIENT, GATEWAY, Topology } from "./topology.ts";
 
@@ -43,7 +44,8 @@ describe("life of the daemon", () => {
   }
 
   async function get(path = "/"): Promise<{ body: string; exitCode: number | undefined }> {
-    const { stdout, exitCode } = await topology.run("client", "curl", "-s", "--max-time", "8", `http://${GATEWAY}:8088${path}`);
+    const limit = ["--max-time", String(paced(8))];
+    const { stdout, exitCode } = await topology.run("client", "curl", "-s", ...limit, `http://${GATEWAY}:8088${path}`);
     return { body: stdout, exitCode };
   }
 
@@ -66,7 +68,7 @@ describe("life of the daemon", () => {
     const served = performance.now();
     await until("the target is drained", async () => (await running.targetState()) === "inactive");
     expect(performance.now() - served).toBeGreaterThan(800);
-    expect(performance.now() - served).toBeLessThan(3000);
+    expect(performance.now() - served).toBeLessThan(paced(3000));
     expect(await get()).toMatchObject({ body: CLIENT });
     expect(await running.stop()).toBe(0);
     expect(await system()).toEqual(before);
@@ -82,7 +84,7 @@ describe("life of the daemon", () => {
     const draining = log.find(({ to }) => to === "draining");
     const waited = Date.parse(String(draining?.["time"])) - Date.parse(String(lastRequest?.["time"]));
     expect(waited).toBeGreaterThanOrEqual(650);
-    expect(waited).toBeLessThanOrEqual(850);
+    expect(waited).toBeLessThanOrEqual(paced(850));
   });
 
   it("keeps a target for a silent open flow until that ends", async () => {
@@ -140,7 +142,7 @@ print(seen[0],seen[-1])`;
   it("notices at once that the command died, cuts its flows, and wakes again for the next client", async () => {
     const running = await started(config({ command: `python3 ${SERVICE} tcp 127.0.0.1 8080; exit $?` }));
     expect(await get()).toMatchObject({ body: CLIENT });
-    const slow = topology.run("client", "curl", "-s", "--max-time", "10", `http://${GATEWAY}:8088/slow`);
+    const slow = topology.run("client", "curl", "-s", "--max-time", String(paced(10)), `http://${GATEWAY}:8088/slow`);
     await new Promise((wake) => setTimeout(wake, 300));
     for (const pid of await topology.processes("gateway", `python3 ${SERVICE}`)) process.kill(pid, "SIGKILL");
     await until("the death is noticed", async () => (await running.targetState()) === "inactive", 2000);

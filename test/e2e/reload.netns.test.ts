@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { paced } from "../pace.ts";
 import { keptOpen, steady, visit } from "./clients.ts";
 import { Daemon, until } from "./daemon.ts";
 import { lasting, onDemand, quick, together } from "./on-demand.ts";
@@ -128,7 +129,7 @@ describe("reload", () => {
     }
     const { outcomes, slowest } = await clients.end();
     expect(Object.keys(outcomes)).toEqual([CLIENT]);
-    expect(slowest).toBeLessThan(0.9);
+    expect(slowest).toBeLessThan(paced(0.9));
   });
 
   it("changes a page and a log without stopping anything", async () => {

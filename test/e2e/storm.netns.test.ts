@@ -1,6 +1,7 @@
 /** Many clients at once, and those that mean no good. */
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
+import { paced } from "../pace.ts";
 import { burst, datagrams, visit } from "./clients.ts";
 import { Daemon, until } from "./daemon.ts";
 import { FLOOD, MALFORMED, onDemand, onDemandElsewhere, PYTHON, quick, serve, together } from "./on-demand.ts";
@@ -25,7 +26,7 @@ describe("a storm", () => {
     expect(await daemon.frontend()).toMatchObject({ held: 1000 });
   });
 
-  it("of clients for 200 targets in the same second: all are answered", { timeout: 60_000 }, async () => {
+  it("of clients for 200 targets in the same second: all are answered", { timeout: paced(60_000) }, async () => {
     await using topology = await Topology.create();
     const all = Array.from({ length: 200 }, (_, index) => {
       const [endpoint, listen] = [`127.0.0.1:${String(20_000 + index)}`, `0.0.0.0:${String(30_000 + index)}`];
@@ -41,7 +42,7 @@ describe("a storm", () => {
   it.each([
     ["that deny keeps out: it is not even woken", { deny: ["10.99.0.0/16"] }],
     ["that has no gate: no more are held than max_flows", { hold: { max_flows: 100, timeout: "3s" } }],
-  ])("of 50,000 SYNs from as many sources, at a frontend %s", { timeout: 60_000 }, async (_which, frontend) => {
+  ])("of 50,000 SYNs from as many sources, at a frontend %s", { timeout: paced(60_000) }, async (_which, frontend) => {
     await using topology = await Topology.create();
     await topology.shell(
       "gateway",

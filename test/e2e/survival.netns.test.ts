@@ -1,5 +1,6 @@
 /** What outlives the daemon, and what others do to it. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { paced } from "../pace.ts";
 import { Daemon, until } from "./daemon.ts";
 import { KEEP, lasting, onDemand, PYTHON } from "./on-demand.ts";
 import { CLIENT, GATEWAY, Topology } from "./topology.ts";
@@ -20,7 +21,7 @@ describe("survival", () => {
   });
 
   async function get(): Promise<string> {
-    return (await topology.run("client", "curl", "-s", "--max-time", "8", `http://${GATEWAY}:8088/`)).stdout;
+    return (await topology.run("client", "curl", "-s", "--max-time", String(paced(8)), `http://${GATEWAY}:8088/`)).stdout;
   }
 
   async function active(): Promise<void> {

@@ -8,6 +8,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { execa } from "execa";
+import { paced } from "../pace.ts";
 
 export const CLIENT = "10.77.1.2";
 export const CLIENT6 = "fd77:1::2";
@@ -87,7 +88,7 @@ export class Topology implements AsyncDisposable {
   async run(host: Host, file: string, ...args: string[]): Promise<Ran> {
     const { stdout, stderr, exitCode } = await execa("ip", ["netns", "exec", this.namespace(host), file, ...args], {
       reject: false,
-      timeout: 30_000,
+      timeout: paced(30_000),
       stdin: "ignore",
     });
     return { stdout, stderr, exitCode };
@@ -96,7 +97,7 @@ export class Topology implements AsyncDisposable {
   /** As run() with a shell; throws when it fails. */
   async shell(host: Host, script: string): Promise<string> {
     const { stdout } = await execa("ip", ["netns", "exec", this.namespace(host), "sh", "-ec", script], {
-      timeout: 30_000,
+      timeout: paced(30_000),
       stdin: "ignore",
     });
     return stdout;

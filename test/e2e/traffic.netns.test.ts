@@ -1,6 +1,7 @@
 /** Real clients through the gateway, on every path that a packet can take. */
 import { resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { paced } from "../pace.ts";
 import { Daemon, until } from "./daemon.ts";
 import { BACKEND, BACKEND6, CLIENT, CLIENT6, GATEWAY, GATEWAY6, GATEWAY_INNER, type Host, Topology } from "./topology.ts";
 
@@ -60,14 +61,14 @@ describe("traffic", () => {
       "curl",
       "-sg",
       "--max-time",
-      "3",
+      String(paced(3)),
       "--retry",
       String(tries),
       "--retry-delay",
       "0",
       "--retry-connrefused",
       "--retry-max-time",
-      "5",
+      String(paced(5)),
       url,
     );
     return stdout;
@@ -213,7 +214,7 @@ for i in range(10):
           "-w",
           "%{http_code}",
           "--max-time",
-          "3",
+          String(paced(3)),
           "--retry",
           "20",
           "--retry-delay",

@@ -9,6 +9,7 @@ import { createConnection, createServer, type Server, type Socket } from "node:n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import { paced } from "../../../test/pace.ts";
 import { systemClock } from "../../clock/clock.ts";
 import { collectingLog } from "../../log/collecting-log.ts";
 import { systemTools } from "../../process/runner.ts";
@@ -363,8 +364,8 @@ describe("nft driver", () => {
         await Promise.all([mapping.enable(), group.activate()]);
       }),
     );
-    expect(systemClock.now() - begun).toBeLessThan(10_000);
-    const listed = await tools.run("nft", ["list", "map", "inet", TABLE, "dnat4"]);
+    expect(systemClock.now() - begun).toBeLessThan(paced(10_000));
+    const listed = await tools.run("nft", ["list", "map", "inet", TABLE, "dnat4"], { timeoutMs: paced(10_000) });
     expect(listed.stdout.match(/tcp \. 127\.0\.0\.10/g)).toHaveLength(2000);
   });
 });
