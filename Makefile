@@ -1,6 +1,6 @@
 # What people type. Everything but `clean` first sees to node_modules (npm ci) and, where it needs them, to the
 # programs of the system (apt-get, when root).
-.PHONY: all proxygw proxygwctl generate check test fuzz demo bench bench-docs clean
+.PHONY: all proxygw proxygwctl generate check test test-vm fuzz demo bench bench-docs clean
 
 all: proxygw proxygwctl
 
@@ -41,8 +41,13 @@ check: node_modules/.package-lock.json
 	node_modules/.bin/knip
 
 test: all
-	@sh test/setup/programs.sh nft conntrack iptables ip unshare curl nc python3 dig systemd-analyze
+	@sh test/setup/programs.sh nft conntrack iptables ip unshare curl nc python3 dig pgrep systemd-analyze
 	@sh test/run.sh
+
+# all that runs in namespaces, on Debian's own kernel in a virtual machine
+test-vm: all
+	@sh test/setup/programs.sh nft conntrack iptables ip unshare curl nc python3 dig pgrep systemd-analyze
+	@bash test/vm/suite.sh all
 
 # The property-based tests of `make test` with other inputs, and more: so many of each (RUNS), or for so long each (MINUTES).
 # SEED repeats what failed, FILE picks one file.

@@ -1,6 +1,7 @@
 #!/bin/sh
-# All tests: those of pure code as they are, those of the packet path in network and mount namespaces of their own,
-# so that nothing they do can reach this machine's network. Closes with the number of tests.
+# All tests: those of pure code as they are, those of the packet path in network and mount namespaces of their own, so that
+# nothing they do can reach this machine's network; then, on Debian's own kernel in a virtual machine, those that depend on the
+# kernel (TEST_VM=no leaves them out). Closes with the number of tests.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 PATH=$PATH:/usr/sbin:/sbin
@@ -16,17 +17,13 @@ for project in unit fuzz; do
   node_modules/.bin/vitest run --project "$project" \
     --reporter=default --reporter=json --outputFile.json="$reports/$project.json" || status=1
 done
-unshare --net --mount --propagation private sh -c '
-  ip link set lo up && mkdir -p /run/netns && mount -t tmpfs netns /run/netns &&
-  exec node_modules/.bin/vitest run --project netns --project e2e --reporter=default --reporter=json --outputFile.json="$1"
-' sh "$reports/real.json" || status=1
-node -e '
-  let passed = 0, failed = 0, skipped = 0;
-  for (const file of ["unit.json", "fuzz.json", "real.json"]) {
-    const report = JSON.parse(require("fs").readFileSync(process.argv[1] + "/" + file, "utf8"));
-    passed += report.numPassedTests; failed += report.numFailedTests; skipped += report.numPendingTests + report.numTodoTests;
-  }
-  console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`);
-  process.exit(failed === 0 && passed > 0 ? 0 : 1);
-' "$reports" || status=1
+sh test/netns.sh --project netns --project e2e --reporter=default --reporter=json --outputFile.json="$reports/real.json" || status=1
+if [ "${TEST_VM:-}" = no ]; then
+  echo "the tests on Debian's own kernel, because of TEST_VM=no" >"$reports/vm.json.skipped"
+  set -- "$reports/vm.json"
+else
+  bash test/vm/suite.sh selection "$reports" || status=1
+  set -- "$reports/vm-netns.json" "$reports/vm-systemd.json"
+fi
+node test/summary.js "$reports/unit.json" "$reports/fuzz.json" "$reports/real.json" "$@" || status=1
 exit "$status"

@@ -17,7 +17,12 @@ for program in "$@"; do
     unshare) package=util-linux ;;
     nc) package=netcat-openbsd ;;
     dig) package=dnsutils ;;
+    pgrep) package=procps ;;
     systemd-analyze) package=systemd ;;
+    qemu-system-x86_64) package=qemu-system-x86 ;;
+    busybox) package=busybox-static ;;
+    modprobe) package=kmod ;;
+    xz) package=xz-utils ;;
     *) package=$program ;;
   esac
   missing="$missing $program" packages="$packages $package"

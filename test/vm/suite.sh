@@ -1,0 +1,47 @@
+#!/bin/bash
+# suite.sh selection|all [DIRECTORY]
+# The tests on Debian's own kernel, in two machines at once: those of the packet path, all or only of what is next to the kernel,
+# and those that take a machine of their own, under systemd. Puts vitest's reports into DIRECTORY, or closes with their number.
+# env: VM_TIMEOUT, for a machine that is busy with other things; see run.sh
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+if [ "$(id -u)" != 0 ]; then
+  echo "The tests make network namespaces: run them as root." >&2
+  exit 1
+fi
+reports=${2:-}
+if [ -z "$reports" ]; then
+  reports=$(mktemp -d)
+  trap 'rm -rf "$reports"' EXIT
+fi
+case ${1:-} in
+  # real clients are in the other machine
+  selection) limit=1200 tests=(pkg/netlink pkg/dataplane) machine_tests=(test/vm/stock-kernel test/vm/systemd) ;;
+  all) limit=7200 tests=() machine_tests=() ;;
+  *)
+    sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
+    exit 64
+    ;;
+esac
+
+echo "test/vm: making a machine with Debian's own kernel"
+if ! reason=$(bash test/vm/kernel.sh 2>&1 >/dev/null); then
+  reason=${reason##*$'\n'}
+  printf '\n%s\n\n' "!!! The tests on Debian's own kernel are SKIPPED: $reason" >&2
+  for name in vm-netns vm-systemd; do echo "the tests on Debian's own kernel ($name): $reason" >"$reports/$name.json.skipped"; done
+  [ -n "${2:-}" ] || node test/summary.js "$reports/vm-netns.json" "$reports/vm-systemd.json"
+  # make test goes on, and counts them; who asked for these tests gets to know by the status as well
+  [ -n "${2:-}" ] && exit 0 || exit 77
+fi
+status=0
+export VM_OUT=$reports
+VM_TIMEOUT=${VM_TIMEOUT:-$limit} VM_INIT=systemd test/vm/run.sh node_modules/.bin/vitest run --project vm "${machine_tests[@]}" \
+  --reporter=verbose --reporter=json --outputFile.json=/out/vm-systemd.json >"$reports/systemd.log" 2>&1 &
+systemd=$!
+trap 'kill "$systemd" 2>/dev/null; exit 130' INT TERM HUP
+VM_TIMEOUT=${VM_TIMEOUT:-$limit} test/vm/run.sh sh test/netns.sh --project netns --project e2e "${tests[@]}" \
+  --reporter=verbose --reporter=json --outputFile.json=/out/vm-netns.json || status=1
+wait "$systemd" || status=1
+cat "$reports/systemd.log"
+[ -n "${2:-}" ] || node test/summary.js "$reports/vm-netns.json" "$reports/vm-systemd.json" || status=1
+exit "$status"
