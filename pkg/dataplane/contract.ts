@@ -232,6 +232,19 @@ export function dataplaneContract(name: string, open: (options: HarnessOptions) 
       expect(await Promise.all(answers)).toEqual(["127.0.0.2:8080", "[::1]:8080"]);
     });
 
+    it("holds for a mapping that is made while the group is being deactivated", async () => {
+      const group = dataplane.createGroup(groupSpec("a"));
+      await group.activate();
+      const deactivated = group.deactivate();
+      const mapping = group.createMapping({ ...mappingSpec("front"), whenCold: "hold" });
+      await Promise.all([deactivated, mapping.enable()]);
+      const answer = harness.send("tcp", LISTEN);
+      await harness.wait(100);
+      expect(group.held).toBe(1);
+      await group.activate();
+      expect(await answer).toBe("127.0.0.2:8080");
+    });
+
     it("refuses what is held when told to, when it was held too long, and where its kind says so", async () => {
       const group = dataplane.createGroup(groupSpec("a"));
       await group.createMapping({ ...mappingSpec("front"), whenCold: "hold", hold: { timeoutMs: 300, maxFlows: 10 } }).enable();

@@ -240,6 +240,8 @@ class FakeGroup implements Group {
   readonly #dataplane: FakeDataplane;
   readonly #mappings = new Set<FakeMapping>();
   active = false;
+  /** Whether what is held is let go: said before the change is made. */
+  #open = false;
   lastPacket: number | undefined;
   #closed = false;
 
@@ -253,20 +255,28 @@ class FakeGroup implements Group {
   }
 
   async activate(): Promise<void> {
-    for (const { hold } of this.#mappings) hold.open();
+    this.#setOpen(true);
     try {
       await this.#change();
     } catch (error) {
-      for (const { hold } of this.#mappings) hold.shut();
+      this.#setOpen(false);
       throw error;
     }
     this.active = true;
   }
 
   async deactivate(): Promise<void> {
-    for (const { hold } of this.#mappings) hold.shut();
+    this.#setOpen(false);
     await this.#change();
     this.active = false;
+  }
+
+  #setOpen(open: boolean): void {
+    this.#open = open;
+    for (const { hold } of this.#mappings) {
+      if (open) hold.open();
+      else hold.shut();
+    }
   }
 
   get held(): number {
@@ -298,7 +308,7 @@ class FakeGroup implements Group {
     this.#refuseClosed();
     this.#dataplane.claims.claim(spec);
     const mapping = new FakeMapping(this.#dataplane, this, spec, () => this.#mappings.delete(mapping));
-    if (this.active) mapping.hold.open();
+    if (this.#open) mapping.hold.open();
     this.#mappings.add(mapping);
     return mapping;
   }

@@ -33,6 +33,8 @@ export class NftGroup implements Group {
   readonly #mappings = new Set<NftMapping>();
   /** As the table has it, or will when the changes under way are done. */
   #active = false;
+  /** Whether what comes to the queue is let go; said at once, where #active waits for the transaction's turn. */
+  #open = false;
   /** Whether the endpoints are in the table, likewise. */
   #present = false;
   #closed = false;
@@ -51,19 +53,27 @@ export class NftGroup implements Group {
   async activate(): Promise<void> {
     this.#refuseClosed();
     // what is held goes on at once: its way is in the table already
-    for (const { hold } of this.#mappings) hold.open();
+    this.#setOpen(true);
     try {
       await this.#setActive(true);
     } catch (error) {
-      for (const { hold } of this.#mappings) hold.shut();
+      this.#setOpen(false);
       throw error;
     }
   }
 
   async deactivate(): Promise<void> {
     this.#refuseClosed();
-    for (const { hold } of this.#mappings) hold.shut();
+    this.#setOpen(false);
     await this.#setActive(false);
+  }
+
+  #setOpen(open: boolean): void {
+    this.#open = open;
+    for (const { hold } of this.#mappings) {
+      if (open) hold.open();
+      else hold.shut();
+    }
   }
 
   #setActive(active: boolean): Promise<void> {
@@ -115,7 +125,7 @@ export class NftGroup implements Group {
     this.#refuseClosed();
     this.#share.claims.claim(spec);
     const hold = this.#share.queue.register(spec);
-    if (this.#active) hold.open();
+    if (this.#open) hold.open();
     const mapping: NftMapping = new NftMapping(spec, hold, {
       setEnabled: (enabled) => this.#setEnabled(mapping, enabled),
       gateCounters: this.#share.gateCounters,
