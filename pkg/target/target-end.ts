@@ -30,6 +30,11 @@ export class TargetEnd {
     return this.#retired || this.isClosing();
   }
 
+  /** Whether held clients are somebody else's to serve: the next target's, or the next daemon's. */
+  leavesHeld(): boolean {
+    return this.#retired || this.#how === "keep";
+  }
+
   isWith(how: Ending): boolean {
     return this.#how === how;
   }

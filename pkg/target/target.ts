@@ -172,7 +172,7 @@ export class Target {
 
   /** While a failed start is undone and during the delay after it nothing can wake the target: refuses the flows that are held for it. */
   refuseWhileWaiting(): void {
-    if (this.#end.isRetired()) return;
+    if (this.#end.leavesHeld()) return;
     const isUndoing = this.state === "warming" && this.#warmAbort.signal.aborted;
     const isDelayed = this.state === "inactive" && !this.#warming.isUnderWay() && this.#isWaiting();
     if (isUndoing || isDelayed) this.group.refuseHeld();
@@ -243,8 +243,9 @@ export class Target {
     return this.#end.isWith("keep") && this.#handler.detach !== undefined;
   }
 
+  /** At an end with "keep" they are dropped with the queue, so that TCP clients try again, and the next daemon has them. */
   #turnAway(): void {
-    if (!this.#end.isRetired()) this.group.refuseHeld();
+    if (this.#end.leavesHeld()) return;
   }
 
   /** Never throws: what fails is logged, the failure of the warm itself is what counts. */

@@ -55,21 +55,30 @@ describe("faults of tools", () => {
       await served();
       expect((await daemon.target())?.last_error).toBeUndefined();
     });
+  });
 
-    it("again and again: the start fails, and the kernel is not left sending clients to where nobody is", async () => {
-      await served(8089);
-      const cure = await tools.fault("nft", fate, OPENING);
-      const { outcome } = await visit(topology, "client", GATEWAY, 8088);
-      // it may have been let go before, to a service that was stopped again
-      expect(outcome).not.toBe("timed out");
-      await until("it failed", async () => (await daemon.target())?.last_error !== undefined);
-      expect((await daemon.target())?.last_error).toContain("it was killed");
-      await cure();
-      await until("the kernel holds its clients", () => isHeld(8088));
-      await until("clients are served", async () => (await visit(topology, "client", GATEWAY, 8088)).outcome === "served");
-      await served(8089);
-      expect((await daemon.log()).filter(({ msg }) => String(msg).includes("made it again"))).toEqual([]);
-    });
+  it("nft, killed again and again before the kernel has it: the start fails, and nobody is sent to where nobody is", async () => {
+    await served(8089);
+    const cure = await tools.fault("nft", "kill before", OPENING);
+    const { outcome } = await visit(topology, "client", GATEWAY, 8088);
+    // it may have been let go before, to a service that was stopped again
+    expect(outcome).not.toBe("timed out");
+    await until("it failed", async () => (await daemon.target())?.last_error !== undefined);
+    expect((await daemon.target())?.last_error).toContain("it was killed");
+    await cure();
+    await until("the kernel holds its clients", () => isHeld(8088));
+    await until("clients are served", async () => (await visit(topology, "client", GATEWAY, 8088)).outcome === "served");
+    await served(8089);
+    expect((await daemon.log()).filter(({ msg }) => String(msg).includes("made it again"))).toEqual([]);
+  });
+
+  it("nft, killed again and again after the kernel has it: that is found out, and nobody notices", async () => {
+    await tools.fault("nft", "kill after", OPENING);
+    await served();
+    await until("it is active", async () => (await daemon.targetState()) === "active");
+    expect(await isHeld(8088)).toBe(false);
+    expect((await daemon.target())?.last_error).toBeUndefined();
+    expect((await daemon.log()).filter(({ msg }) => String(msg).includes("made it again"))).toEqual([]);
   });
 
   it.each(["kill before", "kill after"] as const)(

@@ -11,7 +11,7 @@ import type { Log } from "../../log/log.ts";
 import type { RulesetReader } from "../../netlink/netlink.ts";
 import type { Element } from "./elements.ts";
 import type { Generation } from "./generation.ts";
-import type { Nft } from "./nft.ts";
+import { isOutcomeUnknown, type Nft } from "./nft.ts";
 import type { QueueRules } from "./queue-way.ts";
 import { describe, type ElementsDifference, isNone, repairLines, type TableDifference, without } from "./table-difference.ts";
 import type { TablePart } from "./table-part.ts";
@@ -183,6 +183,8 @@ export class TableWatch {
           log.warn("somebody else had changed the table; put it right", { ...said, took_ms: Math.round(clock.now() - begun) });
         return;
       } catch (error) {
+        // the kernel may have it: another look will tell, and a new table would cost more
+        if (isOutcomeUnknown(error)) throw error;
         log.debug("the table cannot be put right piece by piece", { error: messageOf(error) });
       }
     }
