@@ -245,7 +245,7 @@ export class Target {
 
   /** At an end with "keep" they are dropped with the queue, so that TCP clients try again, and the next daemon has them. */
   #turnAway(): void {
-    if (this.#end.leavesHeld()) return;
+    if (!this.#end.leavesHeld()) this.group.refuseHeld();
   }
 
   /** Never throws: what fails is logged, the failure of the warm itself is what counts. */
