@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { hasCode } from "../fault/fault.ts";
 import type { CommandIdentity } from "./process.ts";
 
@@ -75,6 +75,22 @@ export function identityOf(pid: number): CommandIdentity | undefined {
   const status = processStatus(pid);
   if (status === undefined || !isRunningState(status.state)) return undefined;
   return { pid, startTicks: status.startTicks, bootId: readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim() };
+}
+
+/** The leaders of process groups whose standard output is the file `path`: commands that were started with it. */
+export function leadersWritingTo(path: string): CommandIdentity[] {
+  const output = statSync(path, { throwIfNoEntry: false });
+  if (output === undefined) return [];
+  return processNumbers().flatMap((pid) => {
+    try {
+      const { dev, ino } = statSync(`/proc/${pid}/fd/1`);
+      const isLeader = dev === output.dev && ino === output.ino && processStatus(pid)?.group === pid;
+      return isLeader ? (identityOf(pid) ?? []) : [];
+    } catch {
+      // gone, or another user's, whom this daemon did not start
+      return [];
+    }
+  });
 }
 
 /** Whether `value`, which was read from a file, is one. */

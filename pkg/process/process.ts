@@ -89,4 +89,6 @@ export interface CommandRunner {
   start(spec: CommandSpec): Promise<Command>;
   /** A command that a daemon which is no more had started; undefined when it has ended. */
   adopt(identity: CommandIdentity, clock: Clock): Command | undefined;
+  /** Commands that were started with `output` and still run, whoever started them. */
+  writingTo(output: string): CommandIdentity[];
 }

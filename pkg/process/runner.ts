@@ -8,7 +8,7 @@ import type { Clock } from "../clock/clock.ts";
 import { Fault, hasCode } from "../fault/fault.ts";
 import { LineSplitter } from "./line-splitter.ts";
 import { DEFAULT_TOOL_TIMEOUT_MS } from "./process.ts";
-import { identityOf, isStill, ProcessGroup, sameIdentity } from "./process-group.ts";
+import { identityOf, leadersWritingTo, isStill, ProcessGroup, sameIdentity } from "./process-group.ts";
 import type {
   Command,
   CommandExit,
@@ -141,7 +141,7 @@ function toolFault(file: string, error: { readonly code?: string | undefined; re
 }
 
 export function systemCommands(env: Environment = process.env): CommandRunner {
-  return { start: (spec) => startCommand(env, spec), adopt: adoptCommand };
+  return { start: (spec) => startCommand(env, spec), adopt: adoptCommand, writingTo: leadersWritingTo };
 }
 
 async function startCommand(env: Environment, spec: CommandSpec): Promise<Command> {

@@ -75,7 +75,7 @@ function left(): string[] {
   });
 }
 
-describe("static:cmd", () => {
+describe("static:cmd", { timeout: 20_000 /* a shell in its first milliseconds may not hear a signal */ }, () => {
   it("runs the command while warm, any number of times, and logs its output", async () => {
     const target = make({
       command: "echo $GREETING; echo err >&2; sleep 60",
@@ -207,6 +207,7 @@ time.sleep(60)`;
     const commands = systemCommands();
     const aborting: CommandRunner = {
       adopt: () => undefined,
+      writingTo: () => [],
       start: async (spec) => {
         const command = await commands.start(spec);
         abort.abort(reason);
@@ -262,7 +263,10 @@ describe("static:cmd by the clock", () => {
     return {
       command,
       clock,
-      target: make(options, { clock, commands: { start: () => Promise.resolve(command), adopt: () => undefined } }),
+      target: make(options, {
+        clock,
+        commands: { start: () => Promise.resolve(command), adopt: () => undefined, writingTo: () => [] },
+      }),
     };
   }
 
@@ -358,6 +362,16 @@ describe("static:cmd after a daemon that is no more", () => {
     const target = make({ command: "exec sleep 62" });
     expect(await target.adopt()).toBe(false);
     expect(() => process.kill(-pid, 0)).toThrow("ESRCH");
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  it("stops a command that its daemon could not write down any more, and no other", async () => {
+    await leftOver({ command: "exec sleep 63" });
+    const pid = pidOf();
+    rmSync(join(directory, "command.json"));
+    expect(await make({ command: "exec sleep 63" }).adopt()).toBe(false);
+    expect(() => process.kill(-pid, 0)).toThrow("ESRCH");
+    expect(log.messages("warn")).toContain("stopping a command that a daemon which is no more had just started");
     expect(readdirSync(directory)).toEqual([]);
   });
 

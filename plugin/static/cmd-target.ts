@@ -100,6 +100,7 @@ export class CmdTarget implements TargetHandler {
     const command = recorded === undefined ? undefined : commands.adopt(recorded.identity, clock);
     if (recorded === undefined || command === undefined) {
       this.#record.remove();
+      await this.#stopUnrecorded();
       return false;
     }
     const tail = this.#newTail();
@@ -116,6 +117,18 @@ export class CmdTarget implements TargetHandler {
     log.info("found the command still running", { pid: command.pid });
     void this.#watch(run);
     return true;
+  }
+
+  /** What a daemon started that was killed before it could write down what: with which options, nobody knows. */
+  async #stopUnrecorded(): Promise<void> {
+    const { clock, commands, log } = this.#context;
+    for (const identity of commands.writingTo(this.#output)) {
+      const command = commands.adopt(identity, clock);
+      if (command === undefined) continue;
+      log.warn("stopping a command that a daemon which is no more had just started", { pid: command.pid });
+      this.#run = { command, tail: this.#newTail(), stopping: undefined };
+      await this.#stop();
+    }
   }
 
   #newTail(): OutputTail {
