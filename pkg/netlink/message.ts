@@ -69,6 +69,12 @@ export class MessageWriter {
   }
 }
 
+/** An attribute as bytes, to be the value of another one. `value` is a multiple of four bytes. */
+export function attributeBytes(type: number, value: readonly number[]): number[] {
+  const length = ATTRIBUTE_HEADER_BYTES + value.length;
+  return [length & 0xff, length >>> 8, type & 0xff, type >>> 8, ...value];
+}
+
 /** A number as two bytes in network order. */
 export function be16(value: number): number[] {
   return [(value >>> 8) & 0xff, value & 0xff];

@@ -107,6 +107,14 @@ export interface ElementContent {
   readonly verdict: { readonly code: number; readonly chain: string } | undefined;
 }
 
+/** What the kernel has noted at an element, as packets come. */
+export interface ElementState {
+  /** How long it is still there; undefined where the set has no timeout. */
+  readonly expiresMs: number | undefined;
+  /** Undefined where the set counts nothing. */
+  readonly packets: number | undefined;
+}
+
 /** What is in nftables, read without the nft program: some 100 µs for a table without its elements. */
 export interface RulesetReader {
   /**
@@ -124,6 +132,11 @@ export interface RulesetReader {
    * otherwise; after a failure, elements may be missing or have come twice.
    */
   elements(table: string, set: string, visit: (element: ElementContent) => void): Promise<void>;
+  /**
+   * One element of a set of an inet table, by its key as in ElementContent; undefined when it is not there. Takes some
+   * microseconds, however many there are. @throws Fault RULESET_FAILED
+   */
+  element(table: string, set: string, key: Buffer): ElementState | undefined;
   /** Idempotent. */
   close(): void;
 }

@@ -1,6 +1,6 @@
 /** Messages that ask the kernel what is in nftables (linux/netfilter/nf_tables.h). */
-import { eachAttribute, type Message, MessageWriter, NLM_F_DUMP, NLM_F_REQUEST } from "./message.ts";
-import type { ElementContent, RulesetFamily, RulesetPart } from "./netlink.ts";
+import { attributeBytes, eachAttribute, type Message, MessageWriter, NLM_F_DUMP, NLM_F_REQUEST } from "./message.ts";
+import type { ElementContent, ElementState, RulesetFamily, RulesetPart } from "./netlink.ts";
 
 const SUBSYSTEM_NFTABLES = 10;
 const type = (number: number): number => (SUBSYSTEM_NFTABLES << 8) | number;
@@ -38,11 +38,19 @@ const OBJECT_IDENTITY = new Set([3, 4]); // type, data
 const ELEMENTS = 3;
 const ELEMENT_KEY = 1;
 const ELEMENT_DATA = 2;
+const ELEMENT_EXPIRATION = 5;
+const ELEMENT_EXPRESSION = 7;
 const ELEMENT_KEY_END = 10;
 const DATA_VALUE = 1;
 const DATA_VERDICT = 2;
 const VERDICT_CODE = 1;
 const VERDICT_CHAIN = 2;
+const EXPRESSION_NAME = 1;
+const EXPRESSION_DATA = 2;
+const COUNTER_PACKETS = 2;
+/** Of the lists in a question: an attribute that has others within. */
+const NESTED = 0x8000;
+const LIST_ELEMENT = 1;
 
 export function generationQuestion(sequence: number): Buffer {
   const writer = new MessageWriter(Buffer.alloc(32));
@@ -58,6 +66,18 @@ export function dumpQuestion(question: number, family: RulesetFamily, table: str
 
 export function elementsQuestion(table: string, set: string, sequence: number): Buffer {
   return dump(GET_ELEMENT, "inet", [table, set], sequence);
+}
+
+/** Asks for one element of a set of an inet table. */
+export function elementQuestion(table: string, set: string, key: Buffer, sequence: number): Buffer {
+  const writer = new MessageWriter(Buffer.alloc(1024));
+  writer.begin(GET_ELEMENT, NLM_F_REQUEST, sequence);
+  writer.fixed([FAMILIES.inet, 0, 0, 0]);
+  for (const [at, name] of [table, set].entries()) writer.attribute(at + 1, [...Buffer.from(`${name}\0`)]);
+  const value = attributeBytes(DATA_VALUE, [...key]);
+  const element = attributeBytes(ELEMENT_KEY | NESTED, value);
+  writer.attribute(ELEMENTS | NESTED, attributeBytes(LIST_ELEMENT | NESTED, element));
+  return writer.written;
 }
 
 /** `names`: values of the attributes 1, 2, … */
@@ -133,6 +153,42 @@ function readElement(data: Buffer, start: number, end: number): ElementContent {
     });
   });
   return { key, keyEnd, value, verdict };
+}
+
+/** What a message says of the state of its element; undefined when it has none. */
+export function readElementState(data: Buffer, message: Message): ElementState | undefined {
+  let state: ElementState | undefined;
+  eachAttribute(data, message.start + GENERIC_HEADER_BYTES, message.end, (attribute, start, end) => {
+    if (attribute !== ELEMENTS) return;
+    eachAttribute(data, start, end, (_each, from, to) => {
+      state = readState(data, from, to);
+    });
+  });
+  return state;
+}
+
+function readState(data: Buffer, start: number, end: number): ElementState {
+  let expiresMs: number | undefined;
+  let packets: number | undefined;
+  eachAttribute(data, start, end, (attribute, from, to) => {
+    if (attribute === ELEMENT_EXPIRATION && to - from >= 8) expiresMs = Number(data.readBigUInt64BE(from));
+    if (attribute === ELEMENT_EXPRESSION) packets = readCounter(data, from, to);
+  });
+  return { expiresMs, packets };
+}
+
+/** Packets of a counter; undefined: it is another expression. */
+function readCounter(data: Buffer, start: number, end: number): number | undefined {
+  let name = "";
+  let packets: number | undefined;
+  eachAttribute(data, start, end, (attribute, from, to) => {
+    if (attribute === EXPRESSION_NAME) name = text(data, from, to);
+    if (attribute !== EXPRESSION_DATA) return;
+    eachAttribute(data, from, to, (inner, first, last) => {
+      if (inner === COUNTER_PACKETS && last - first >= 8) packets = Number(data.readBigUInt64BE(first));
+    });
+  });
+  return name === "counter" ? packets : undefined;
 }
 
 function readVerdict(data: Buffer, start: number, end: number): { code: number; chain: string } {

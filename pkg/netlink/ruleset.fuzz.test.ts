@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { fuzz } from "../../test/fuzz/fuzz.ts";
 import { eachMessage, MessageWriter } from "./message.ts";
-import { eachElement, readGeneration, readPart } from "./ruleset-message.ts";
+import { eachElement, readElementState, readGeneration, readPart } from "./ruleset-message.ts";
 
 const NFTABLES = 10 << 8;
 const INET = [1, 0, 0, 0];
@@ -18,6 +18,7 @@ fuzz(
     eachMessage(data, (each) => {
       readPart(data, each, "inet", "t");
       readGeneration(data, each);
+      readElementState(data, each);
       eachElement(data, each, () => undefined);
     });
   },

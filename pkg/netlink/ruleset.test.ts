@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { MessageWriter, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR } from "./message.ts";
-import { TYPE_CHAIN, TYPE_GENERATION } from "./ruleset-message.ts";
+import { attributeBytes, MessageWriter, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR } from "./message.ts";
+import { TYPE_CHAIN, TYPE_ELEMENTS, TYPE_GENERATION } from "./ruleset-message.ts";
 import { KernelRuleset } from "./ruleset.ts";
 import type { NetlinkSocket } from "./socket.ts";
 
@@ -71,6 +71,9 @@ const error =
     return [message(NLMSG_ERROR, 0, sequence, [...code])];
   };
 
+const expression = (name: string, data: number[]): number[] =>
+  attributeBytes(7, [...attributeBytes(1, [...Buffer.from(name)]), ...attributeBytes(2, data)]);
+
 describe("KernelRuleset", () => {
   it("reads the generation, past answers to older questions", () => {
     const answer: Answer = (sequence) =>
@@ -109,6 +112,30 @@ describe("KernelRuleset", () => {
   ])("says so when it gets %s", async (_what, answer) => {
     const reader = new KernelRuleset(new FakeSocket(), new FakeSocket(answer));
     await expect(reader.elements("t", "s", () => undefined)).rejects.toMatchObject({ code: "RULESET_FAILED" });
+  });
+
+  it.each([
+    ["a lifetime", attributeBytes(5, [0, 0, 0, 0, 0, 1, 0, 7]), { expiresMs: 65_543, packets: undefined }],
+    ["a counter", expression("counter\0", attributeBytes(2, [0, 0, 0, 0, 0, 0, 1, 2])), { expiresMs: undefined, packets: 258 }],
+    ["another expression", expression("limit\0\0\0", attributeBytes(2, [0, 0, 0, 0, 0, 0, 1, 2])), {}],
+    ["a lifetime cut short", attributeBytes(5, [0, 0, 0, 0]), {}],
+  ])("reads the state of an element that has %s", (_what, attribute, state) => {
+    const short = new FakeSocket((sequence) => [
+      message(TYPE_ELEMENTS, 0, sequence, INET, [1, "t"], [3, attributeBytes(1, attribute)]),
+    ]);
+    expect(new KernelRuleset(short, new FakeSocket()).element("t", "s", Buffer.from([6, 0, 0, 0]))).toEqual(state);
+    // table, set, and a list of one element that has a key that has a value
+    expect(short.questions[0]?.subarray(20).toString("latin1")).toBe(
+      "\x06\0\x01\0t\0\0\0\x06\0\x02\0s\0\0\0\x14\0\x03\x80\x10\0\x01\x80\x0c\0\x01\x80\x08\0\x01\0\x06\0\0\0",
+    );
+  });
+
+  it("tells an element that is not there from one that cannot be read", () => {
+    const ask = (answer: Answer): unknown =>
+      new KernelRuleset(new FakeSocket(answer), new FakeSocket()).element("t", "s", Buffer.alloc(4));
+    expect(ask(error(2))).toBeUndefined();
+    for (const answer of [error(1), (): Buffer[] => []])
+      expect(() => ask(answer)).toThrow(expect.objectContaining({ code: "RULESET_FAILED" }) as Error);
   });
 
   it("touches no descriptor after close()", async () => {

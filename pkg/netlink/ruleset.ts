@@ -1,12 +1,14 @@
 import { Fault } from "../fault/fault.ts";
 import { eachMessage, type Message, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, readErrno } from "./message.ts";
-import type { ElementContent, RulesetFamily, RulesetPart, RulesetReader } from "./netlink.ts";
+import type { ElementContent, ElementState, RulesetFamily, RulesetPart, RulesetReader } from "./netlink.ts";
 import {
   dumpQuestion,
   eachElement,
+  elementQuestion,
   elementsQuestion,
   generationQuestion,
   PART_QUESTIONS,
+  readElementState,
   readGeneration,
   readPart,
   TYPE_ELEMENTS,
@@ -17,6 +19,8 @@ import { errnoFault, type NetlinkSocket, openNetlinkSocket } from "./socket.ts";
 const RECEIVE_BUFFER_BYTES = 256 * 1024;
 /** The kernel fills at most 32 KiB at once (af_netlink.c). */
 const DATAGRAM_BYTES = 64 * 1024;
+/** Of questions that are answered in one message. */
+const SHORT_ANSWER_BYTES = 1024;
 /** How much of an answer is read at once, before everything else of the process has its turn: some 2,000 elements, 2 ms. */
 const DATAGRAMS_PER_TURN = 8;
 
@@ -53,20 +57,45 @@ export class KernelRuleset implements RulesetReader {
   }
 
   generation(): number {
-    const sequence = ++this.#sequence >>> 0;
     let generation: number | undefined;
-    const buffer = Buffer.allocUnsafe(256);
-    failing(() => {
-      this.#refuseClosed();
-      this.#short.send(generationQuestion(sequence));
-      for (let length = this.#short.receive(buffer); length !== undefined; length = this.#short.receive(buffer)) {
-        eachMessage(buffer.subarray(0, length), (message) => {
-          if (message.sequence === sequence && message.type === TYPE_GENERATION) generation = readGeneration(buffer, message);
-        });
-      }
+    this.#askShort(generationQuestion, (message, buffer) => {
+      if (message.type === TYPE_GENERATION) generation = readGeneration(buffer, message);
     });
     if (generation === undefined) throw new Fault("RULESET_FAILED", "the kernel does not tell the generation of nftables");
     return generation;
+  }
+
+  element(table: string, set: string, key: Buffer): ElementState | undefined {
+    let state: ElementState | undefined;
+    const answered = this.#askShort(
+      (sequence) => elementQuestion(table, set, key, sequence),
+      (message, buffer) => {
+        if (message.type === TYPE_ELEMENTS) state = readElementState(buffer, message);
+        const failure = message.type === NLMSG_ERROR ? failureOf(buffer, message) : undefined;
+        if (failure !== undefined) throw failure;
+      },
+    );
+    if (!answered) throw new Fault("RULESET_FAILED", "the kernel does not tell the element of nftables");
+    return state;
+  }
+
+  /** Asks what is answered in one message; `visit` is called for that. False: there was no answer. */
+  #askShort(question: (sequence: number) => Buffer, visit: (message: Message, buffer: Buffer) => void): boolean {
+    const sequence = ++this.#sequence >>> 0;
+    let answered = false;
+    const buffer = Buffer.allocUnsafe(SHORT_ANSWER_BYTES);
+    failing(() => {
+      this.#refuseClosed();
+      this.#short.send(question(sequence));
+      for (let length = this.#short.receive(buffer); length !== undefined; length = this.#short.receive(buffer)) {
+        eachMessage(buffer.subarray(0, length), (message) => {
+          if (message.sequence !== sequence) return;
+          answered = true;
+          visit(message, buffer);
+        });
+      }
+    });
+    return answered;
   }
 
   async parts(family: RulesetFamily, table: string): Promise<RulesetPart[]> {
@@ -127,14 +156,11 @@ export class KernelRuleset implements RulesetReader {
     if (!whole || length > this.#incoming.length) throw new Fault("EBADMSG", "the kernel's answer is no message");
   }
 
-  /** That there is no such table, or set, is an answer like any other. */
   #end(answer: Answer, message: Message): void {
     answer.done = true;
-    const errno = readErrno(this.#incoming, message) ?? 0;
-    if (errno === 0) return;
-    const fault = errnoFault(errno, "nftables");
-    if (fault.code === "EINTR") answer.changed = true;
-    else if (fault.code !== "ENOENT") throw fault;
+    const failure = failureOf(this.#incoming, message);
+    if (failure?.code === "EINTR") answer.changed = true;
+    else if (failure !== undefined) throw failure;
   }
 
   /** The number of a closed descriptor may be another's by now. */
@@ -147,6 +173,13 @@ export class KernelRuleset implements RulesetReader {
     this.#short.close();
     this.#long.close();
   }
+}
+
+/** That there is no such table, set or element, is an answer like any other. */
+function failureOf(data: Buffer, message: Message): Fault | undefined {
+  const errno = readErrno(data, message) ?? 0;
+  const fault = errno === 0 ? undefined : errnoFault(errno, "nftables");
+  return fault?.code === "ENOENT" ? undefined : fault;
 }
 
 function failing<T>(step: () => T): T {

@@ -14,6 +14,7 @@ import type { Dataplane, Group, GroupSpec, Needs } from "../dataplane.ts";
 import { MappingClaims } from "../mapping-claims.ts";
 import { Conntrack } from "./conntrack.ts";
 import { Generation } from "./generation.ts";
+import { ElementStates } from "./element-states.ts";
 import { GateCounters } from "./gate-counters.ts";
 import { NftGroup } from "./group.ts";
 import { HoldQueue } from "./hold-queue.ts";
@@ -57,6 +58,7 @@ export class NftDataplane implements Dataplane {
   readonly #content: TableContent;
   readonly #whole: WholeTable;
   readonly #generation = new Generation();
+  readonly #states: ElementStates;
   readonly #gateCounters: GateCounters;
   readonly #queue: HoldQueue;
   readonly #claims: MappingClaims;
@@ -91,7 +93,8 @@ export class NftDataplane implements Dataplane {
     this.#claims = new MappingClaims(options.config.wildcardOverlap);
     this.#content = new TableContent(options.config.table);
     this.#whole = new WholeTable(options.config.table, this.#content);
-    this.#gateCounters = new GateCounters(this.#nft, options.config.table);
+    this.#states = new ElementStates(options.config.table, this.#nft);
+    this.#gateCounters = new GateCounters(this.#states);
     const { queue: number, marks } = options.config;
     this.#queue = new HoldQueue({ number, marks, clock: options.clock, log: options.log, open: openQueue });
   }
@@ -143,6 +146,7 @@ export class NftDataplane implements Dataplane {
       return;
     }
     this.#generation.open(reader);
+    this.#states.open(reader);
     const { table } = config;
     const shared = { nft: this.#nft, transactor: this.#transactor, whole: this.#whole, generation: this.#generation, clock, log };
     const watch = new TableWatch({ table, reader, queueRules: () => this.#queueRules, ...shared });
@@ -288,7 +292,7 @@ export class NftDataplane implements Dataplane {
     const group = new NftGroup(spec, {
       table: this.#options.config.table,
       claims: this.#claims,
-      nft: this.#nft,
+      states: this.#states,
       conntrack: this.#conntrack,
       transactor: this.#transactor,
       content: this.#content,

@@ -1,7 +1,7 @@
 import type { MappingSpec } from "../dataplane.ts";
+import type { ElementStates } from "./element-states.ts";
 import { GATE_COUNTERS } from "./elements.ts";
-import { keyOf, keyText } from "./key.ts";
-import type { Nft } from "./nft.ts";
+import { keyOf } from "./key.ts";
 
 /** What the gates of a mapping turned away, read from the table. */
 export interface GateCounts {
@@ -11,12 +11,10 @@ export interface GateCounts {
 }
 
 export class GateCounters {
-  readonly #nft: Nft;
-  readonly #table: string;
+  readonly #states: ElementStates;
 
-  constructor(nft: Nft, table: string) {
-    this.#nft = nft;
-    this.#table = table;
+  constructor(states: ElementStates) {
+    this.#states = states;
   }
 
   /** Costs nothing for a mapping without gates. @throws Fault NFT_… */
@@ -30,9 +28,7 @@ export class GateCounters {
   async #count(name: keyof typeof GATE_COUNTERS, spec: MappingSpec): Promise<number> {
     if (!GATE_COUNTERS[name](spec)) return 0;
     const counts = await Promise.all(
-      spec.routes.map(({ listen }) =>
-        this.#nft.packets(this.#table, `${name}${keyOf(listen).suffix}`, keyText(spec.protocol, listen)),
-      ),
+      spec.routes.map(({ listen }) => this.#states.packets(`${name}${keyOf(listen).suffix}`, spec.protocol, listen)),
     );
     return counts.reduce((sum, count) => sum + count, 0);
   }

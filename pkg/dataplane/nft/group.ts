@@ -5,11 +5,11 @@ import type { FlowSummary, Group, GroupSpec, Mapping, MappingCounters, MappingSp
 import type { MappingClaims } from "../mapping-claims.ts";
 import type { MappingHold } from "../mapping-hold.ts";
 import type { Conntrack } from "./conntrack.ts";
+import type { ElementStates } from "./element-states.ts";
 import { clockSet, type Element, endpointElements, mappingElements } from "./elements.ts";
 import type { GateCounters } from "./gate-counters.ts";
 import type { HoldQueue } from "./hold-queue.ts";
-import { keyText, SPECIFIC } from "./key.ts";
-import type { Nft } from "./nft.ts";
+import { SPECIFIC } from "./key.ts";
 import { CLOCK_TIMEOUT_MS } from "./ruleset.ts";
 import type { TableContent } from "./table-content.ts";
 import type { Change, Prepared, Transactor } from "./transactor.ts";
@@ -18,7 +18,7 @@ import type { Change, Prepared, Transactor } from "./transactor.ts";
 export interface GroupShare {
   readonly table: string;
   readonly claims: MappingClaims;
-  readonly nft: Nft;
+  readonly states: ElementStates;
   readonly conntrack: Conntrack;
   readonly transactor: Transactor;
   readonly content: TableContent;
@@ -102,9 +102,7 @@ export class NftGroup implements Group {
   async quietFor(): Promise<number | undefined> {
     this.#refuseClosed();
     const left = await Promise.all(
-      this.#addresses().map(({ protocol, address }) =>
-        this.#share.nft.expires(this.#share.table, clockSet(address), keyText(protocol, address)),
-      ),
+      this.#addresses().map(({ protocol, address }) => this.#share.states.expires(clockSet(address), protocol, address)),
     );
     const seen = left.filter((each) => each !== undefined);
     return seen.length === 0 ? undefined : Math.max(0, CLOCK_TIMEOUT_MS - Math.max(...seen));

@@ -1,5 +1,6 @@
 /** The keys by which the table finds a mapping: a specific listen address or a wildcard, of either family. */
 import { type AddrPort, isWildcard } from "../../value/addr-port.ts";
+import { parseCidr } from "../../value/cidr.ts";
 import type { Family, Protocol } from "../../value/protocol.ts";
 
 export interface Key {
@@ -46,4 +47,22 @@ export function keyOf(listen: AddrPort): Key {
 /** The key's text for a listen address or endpoint. */
 export function keyText(protocol: Protocol, address: AddrPort): string {
   return isWildcard(address) ? `${protocol} . ${address.port}` : `${protocol} . ${address.address} . ${address.port}`;
+}
+
+const PROTOCOL_NUMBERS: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17 };
+
+/** keyText() as the kernel has it: each part padded to four bytes. */
+export function keyBytes(protocol: Protocol, address: AddrPort): Buffer {
+  const host = isWildcard(address) ? Buffer.alloc(0) : addressBytes(address);
+  const { port } = address;
+  return Buffer.concat([Buffer.from([PROTOCOL_NUMBERS[protocol], 0, 0, 0]), host, Buffer.from([port >>> 8, port & 0xff, 0, 0])]);
+}
+
+function addressBytes({ address, family }: AddrPort): Buffer {
+  return Buffer.from(
+    parseCidr(address)
+      .first.toString(16)
+      .padStart(family === "ipv4" ? 8 : 32, "0"),
+    "hex",
+  );
 }
