@@ -98,7 +98,7 @@ export async function runDaemon(file: string, config: Config, registry: Registry
     await untilStopped(stop, async () => {
       notifier.status(statusLine(engine));
       await progress.within(VERIFY_LIMIT_MS, "changes of the packet path", () => engine.verify());
-      // costs a process for each gate, so only for those who want to see it
+      // costs a question for each gate, so only for those who want to see it
       if (engine.config.log.level <= DEBUG) await engine.reportGates();
     });
     ending = engine.config.onShutdown;

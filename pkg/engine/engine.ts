@@ -95,8 +95,8 @@ export class Engine implements EngineApi {
       frontends.set(each.name, this.#resources.newFrontend(each, this.#resources.target(each.target)));
     await Promise.all([...targets.values()].map((each) => each.open(this.#isFound(each, former))));
     for (const each of frontends.values()) each.open();
-    // a frontend that fails keeps and logs its error
-    const starts = Promise.allSettled([...frontends.values()].map((each) => each.start("configured")));
+    // a frontend that fails keeps and logs its error; of those that do not, thousands of lines would tell no more than "ready" does
+    const starts = Promise.allSettled([...frontends.values()].map((each) => each.start("configured", "debug")));
     // they have all asked for their mappings then, which commit() brings
     await new Promise((resolve) => setImmediate(resolve));
     await dataplane.commit();

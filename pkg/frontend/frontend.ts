@@ -128,14 +128,17 @@ export class Frontend {
     return { ...(await mapping.counters()), holding: mapping.held };
   }
 
-  /** Idempotent. @throws Fault FRONTEND_CLOSED, or what the handler or dataplane failed with; it is stopped then */
-  start(reason: string): Promise<void> {
+  /**
+   * Idempotent. `level`: at which its moves are logged, if they succeed.
+   * @throws Fault FRONTEND_CLOSED, or what the handler or dataplane failed with; it is stopped then
+   */
+  start(reason: string, level: "info" | "debug" = "info"): Promise<void> {
     return this.#serial.run(async () => {
       this.#wanted = true;
       if (this.state === "running") return;
       const mapping = this.#openMapping();
       this.#startAbort = new AbortController();
-      this.#machine.transition("stopped", "starting", { reason });
+      this.#machine.transition("stopped", "starting", { reason }, level);
       try {
         await mapping.enable();
         await this.#handler.start(this.#startAbort.signal);
@@ -146,7 +149,7 @@ export class Frontend {
         this.#machine.transition("starting", "stopped", { error: messageOf(collected([error, ...failures], "")) });
         throw error;
       }
-      this.#machine.transition("starting", "running", { reason });
+      this.#machine.transition("starting", "running", { reason }, level);
     });
   }
 

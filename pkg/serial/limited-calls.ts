@@ -24,6 +24,9 @@ export interface LimitedCall<T> {
   readonly atAnyRate?: boolean;
 }
 
+/** Nobody reads it; without a reason, each abort makes an exception with a stack of its own. */
+const OVER = new Fault("CALL_OVER", "the call has ended");
+
 /**
  * Calls of code that is not our own: they may throw instead of reject, and never settle. One that takes longer than its
  * limit is given up. It goes on, however, so the next call waits for its end: the code was promised not to be called twice at once.
@@ -71,7 +74,7 @@ export class LimitedCalls {
       throw fault;
     }
     // takes the listener away
-    abort.abort();
+    abort.abort(OVER);
     return work;
   }
 
@@ -106,7 +109,7 @@ export class LimitedCalls {
       () => true,
     );
     const inTime = await Promise.race([ended.then(() => true), late]);
-    over.abort();
+    over.abort(OVER);
     return inTime;
   }
 

@@ -28,6 +28,13 @@ describe("StateMachine", () => {
     ]);
   });
 
+  it("logs a move that few want to see at debug level, unless something went wrong", () => {
+    const { log, machine } = setUp();
+    machine.transition("red", "green", {}, "debug");
+    machine.transition("green", "red", { error: "a crash" }, "debug");
+    expect(log.entries.map(({ level }) => level)).toEqual(["debug", "error"]);
+  });
+
   it.each<[string, Light, Light]>([
     ["is not in that state", "green", "red"],
     ["may not go there", "red", "red"],

@@ -49,14 +49,14 @@ export class StateMachine<State extends string> {
     this.#lastError = { message: messageOf(error), date: this.#options.clock.date() };
   }
 
-  /** Logs `fields`, at error level if there is an `error` among them. @throws Fault STATE_ILLEGAL */
-  transition(from: State, to: State, fields: Record<string, unknown>): void {
+  /** Logs `fields`, at error level if there is an `error` among them, else at `level`. @throws Fault STATE_ILLEGAL */
+  transition(from: State, to: State, fields: Record<string, unknown>, level: "info" | "debug" = "info"): void {
     const { subject, event, moves, log } = this.#options;
     if (this.#state !== from || !moves[from].includes(to)) {
       throw new Fault("STATE_ILLEGAL", `${subject}: ${this.#state} cannot become ${to}`);
     }
     this.#state = to;
-    log[fields["error"] === undefined ? "info" : "error"](event, { from, to, ...fields });
+    log[fields["error"] === undefined ? level : "error"](event, { from, to, ...fields });
     for (const listener of [...this.#listeners]) {
       try {
         listener(to);

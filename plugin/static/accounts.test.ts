@@ -35,4 +35,11 @@ describe("accounts", () => {
   it("are those of the system", () => {
     expect(Accounts.ofSystem().account("root", undefined)).toMatchObject({ uid: 0, gid: 0, env: { HOME: "/root" } });
   });
+
+  it("are read once in a turn of the event loop, and anew in the next", async () => {
+    const accounts = Accounts.ofSystem();
+    expect(Accounts.ofSystem()).toBe(accounts);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(Accounts.ofSystem()).not.toBe(accounts);
+  });
 });

@@ -21,6 +21,7 @@ interface User {
  * not known by name, only by number.
  */
 export class Accounts {
+  static #system: Accounts | undefined;
   readonly #users: readonly User[];
   readonly #groups: readonly { readonly name: string; readonly gid: number }[];
 
@@ -35,9 +36,15 @@ export class Accounts {
     this.#groups = rows(group, 3).map(([name = "", , gid]) => ({ name, gid: Number(gid) }));
   }
 
-  /** @throws a system error */
+  /** Read once in a turn of the event loop: a configuration is checked within one, with all of its targets. @throws a system error */
   static ofSystem(): Accounts {
-    return new Accounts(readFileSync("/etc/passwd", "utf8"), readFileSync("/etc/group", "utf8"));
+    if (this.#system === undefined) {
+      this.#system = new Accounts(readFileSync("/etc/passwd", "utf8"), readFileSync("/etc/group", "utf8"));
+      setImmediate(() => {
+        this.#system = undefined;
+      });
+    }
+    return this.#system;
   }
 
   /** Names or numbers. A user without a group has its primary one. @throws Fault USER_UNKNOWN, GROUP_UNKNOWN */
