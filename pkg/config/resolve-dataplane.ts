@@ -28,5 +28,6 @@ export function resolveDataplane(given: LooseConfig["dataplane"], report: Report
     marks: { masquerade: masquerade_mark, queue: queue_mark, refuse: refuse_mark, ignore: ignore_mark },
     manageSysctls: dataplane.manage_sysctls ?? true,
     wildcardOverlap: dataplane.wildcard_overlap ?? "refuse",
+    fastpath: dataplane.fastpath === "flowtable" ? "on" : (dataplane.fastpath ?? "off"),
   };
 }

@@ -292,6 +292,13 @@ const dataplaneSchema = {
         "When one frontend listens on all addresses and another on one address of the same port: refuse that as a mistake, or let specific-wins give the one address to the latter. Default refuse.",
       default: "refuse",
     },
+    fastpath: {
+      enum: ["off", "auto", "on", "flowtable"],
+      title: "fast path",
+      description:
+        "Established TCP flows to other machines are forwarded by a flowtable, past the chains of the packet filter, this machine's other firewall rules included: off; auto, where the kernel has flowtables; on (or flowtable), where a kernel without them is an error. Default off.",
+      default: "off",
+    },
   },
 } as const;
 

@@ -51,6 +51,8 @@ export interface DataplaneConfig {
   readonly manageSysctls: boolean;
   /** What to do with two frontends of which one listens on a wildcard and the other on an address of the same port. */
   readonly wildcardOverlap: "refuse" | "specific-wins";
+  /** Whether the kernel forwards established flows by a flowtable; `auto`: where it has them. */
+  readonly fastpath: "off" | "auto" | "on";
 }
 
 /** `namespace:name` of a kind. */

@@ -18,7 +18,7 @@ export interface Dataplane {
    * Probes what is needed, makes sure that nobody else has the table, and opens the queue. Nothing of the packet path is
    * changed yet: what is created from now on comes into force with commit().
    * @throws Fault PLATFORM_UNSUPPORTED, PRIVILEGE_MISSING, TOOL_MISSING, NFT_TOO_OLD, KERNEL_UNSUPPORTED, TABLE_IN_USE,
-   *   SYSCTL_NEEDED, HOLD_UNSUPPORTED, QUEUE_BUSY; nothing is left behind then
+   *   SYSCTL_NEEDED, HOLD_UNSUPPORTED, QUEUE_BUSY, FASTPATH_UNSUPPORTED; nothing is left behind then
    */
   start(needs: Needs, signal?: AbortSignal): Promise<void>;
   /**

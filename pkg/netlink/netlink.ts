@@ -88,7 +88,7 @@ export type RulesetFamily = "inet" | "ip" | "ip6";
 
 /** Something that a table has. */
 export interface RulesetPart {
-  readonly kind: "chain" | "rule" | "set" | "object";
+  readonly kind: "chain" | "rule" | "set" | "object" | "flowtable";
   /** Its name; of a rule, its chain's. */
   readonly name: string;
   /**

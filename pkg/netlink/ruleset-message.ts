@@ -11,13 +11,15 @@ const GET_SET = type(10);
 const GET_ELEMENT = type(13);
 const GET_GENERATION = type(16);
 const GET_OBJECT = type(19);
+const GET_FLOWTABLE = type(23);
 export const TYPE_CHAIN = type(3);
 const TYPE_RULE = type(6);
 const TYPE_SET = type(9);
 export const TYPE_ELEMENTS = type(12);
 export const TYPE_GENERATION = type(15);
 const TYPE_OBJECT = type(18);
-export const PART_QUESTIONS = [GET_CHAIN, GET_RULE, GET_SET, GET_OBJECT];
+export const TYPE_FLOWTABLE = type(22);
+export const PART_QUESTIONS = [GET_CHAIN, GET_RULE, GET_SET, GET_OBJECT, GET_FLOWTABLE];
 
 /** struct nfgenmsg: family, version, and the lower half of the generation. */
 const GENERIC_HEADER_BYTES = 4;
@@ -35,6 +37,7 @@ const SET_FLAGS = 3;
 const SET_IDENTITY = new Set([3, 5, 6, 7, 9, 11]); // flags, length of key, type and length of data, size, timeout
 const SET_ANONYMOUS = 1;
 const OBJECT_IDENTITY = new Set([3, 4]); // type, data
+const FLOWTABLE_IDENTITY = new Set([3]); // hook, with the names of its devices
 const ELEMENTS = 3;
 const ELEMENT_KEY = 1;
 const ELEMENT_DATA = 2;
@@ -98,7 +101,7 @@ export function readGeneration(data: Buffer, { start, end }: Message): number | 
   return generation;
 }
 
-/** What a message says of a chain, rule, set or object of `table`; undefined: it is of another table, or not to be compared. */
+/** What a message says of a chain, rule, set, object or flowtable of `table`; undefined: it is of another table, or not to be compared. */
 export function readPart(data: Buffer, message: Message, family: RulesetFamily, table: string): RulesetPart | undefined {
   const reading = READINGS[message.type];
   // tables of other families may have the same name
@@ -124,6 +127,7 @@ const READINGS: Readonly<
   [TYPE_RULE]: { kind: "rule", name: RULE_CHAIN, identity: RULE_IDENTITY },
   [TYPE_SET]: { kind: "set", name: NAME, identity: SET_IDENTITY },
   [TYPE_OBJECT]: { kind: "object", name: NAME, identity: OBJECT_IDENTITY },
+  [TYPE_FLOWTABLE]: { kind: "flowtable", name: NAME, identity: FLOWTABLE_IDENTITY },
 };
 
 /** Calls `visit` for each element in a message. Buffers are views of `data`. */

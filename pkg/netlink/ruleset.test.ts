@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { attributeBytes, MessageWriter, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR } from "./message.ts";
-import { TYPE_CHAIN, TYPE_ELEMENTS, TYPE_GENERATION } from "./ruleset-message.ts";
+import { TYPE_CHAIN, TYPE_ELEMENTS, TYPE_FLOWTABLE, TYPE_GENERATION } from "./ruleset-message.ts";
 import { KernelRuleset } from "./ruleset.ts";
 import type { NetlinkSocket } from "./socket.ts";
 
@@ -91,16 +91,21 @@ describe("KernelRuleset", () => {
       error(2),
       done,
       done,
+      (sequence) => [
+        message(TYPE_FLOWTABLE, 0, sequence, INET, [1, "t"], [2, "f"], [3, "eth0"], [7, [0, 0, 0, 1]]),
+        ...done(sequence),
+      ],
     );
     const parts = await new KernelRuleset(new FakeSocket(), socket).parts("inet", "t");
-    expect(parts.map(({ kind, name }) => `${kind} ${name}`)).toEqual(["chain b", "chain d"]);
+    expect(parts.map(({ kind, name }) => `${kind} ${name}`)).toEqual(["chain b", "chain d", "flowtable f"]);
     // uses are no part of it
     expect(parts[0]?.identity).toBe("5 \0\0\0\x01\n");
+    expect(parts[2]?.identity).toBe("3 eth0\0\n");
   });
 
   it("reads an answer that was interrupted to its end, so that the next question is taken", async () => {
     const interrupted: Answer = (sequence) => [chain(sequence, "t", "b", NLM_F_DUMP_INTR), ...done(sequence)];
-    const reader = new KernelRuleset(new FakeSocket(), new FakeSocket(interrupted, done, done, done, done));
+    const reader = new KernelRuleset(new FakeSocket(), new FakeSocket(interrupted, done, done, done, done, done));
     await expect(reader.parts("inet", "t")).rejects.toMatchObject({ code: "RULESET_CHANGED" });
     expect(await reader.parts("inet", "t")).toEqual([]);
   });

@@ -48,6 +48,7 @@ function newDataplane(
       marks: { masquerade: 0x40000000, queue: 0x20000000, refuse: 0x10000000, ignore: 0x40000000 },
       manageSysctls: options.manageSysctls ?? true,
       wildcardOverlap: options.overlap ?? "refuse",
+      fastpath: "off",
     },
     runtimeDir,
     tools,

@@ -13,6 +13,7 @@ import { openRuleset } from "../../netlink/ruleset.ts";
 import type { Dataplane, Group, GroupSpec, Needs } from "../dataplane.ts";
 import { MappingClaims } from "../mapping-claims.ts";
 import { Conntrack } from "./conntrack.ts";
+import { FastDevices, findFastPath } from "./fast-devices.ts";
 import { Generation } from "./generation.ts";
 import { ElementStates } from "./element-states.ts";
 import { GateCounters } from "./gate-counters.ts";
@@ -65,6 +66,12 @@ export class NftDataplane implements Dataplane {
   #needs: Needs | undefined;
   /** From commit() on. */
   #watch: TableWatch | undefined;
+  #reader: RulesetReader | undefined;
+  readonly #fastDevices: FastDevices;
+  /** From when on the idle clock has counted. */
+  #countedSince: number | undefined;
+  /** See findFastPath(). */
+  #longestFastMs: number | undefined;
   /** How often verify() was called. */
   #looks = 0;
   #way: QueueWay = { way: "none" };
@@ -93,6 +100,9 @@ export class NftDataplane implements Dataplane {
     this.#claims = new MappingClaims(options.config.wildcardOverlap);
     this.#content = new TableContent(options.config.table);
     this.#whole = new WholeTable(options.config.table, this.#content);
+    const { log, config } = options;
+    const fast = { table: config.table, whole: this.#whole, transactor: this.#transactor, sysctls: this.#sysctls, log };
+    this.#fastDevices = new FastDevices(fast);
     this.#states = new ElementStates(options.config.table, this.#nft);
     this.#gateCounters = new GateCounters(this.#states);
     const { queue: number, marks } = options.config;
@@ -121,6 +131,8 @@ export class NftDataplane implements Dataplane {
     await this.#sysctls.recover();
     this.#sysctls.refuseUnmanaged((await planSystem(this.#sysctls, needs)).lacking);
     if (needs.hold) await this.#openQueue();
+    const { config, log } = this.#options;
+    this.#longestFastMs = await findFastPath(config.fastpath, { nft: this.#nft, sysctls: this.#sysctls, log });
     this.#needs = needs;
   }
 
@@ -133,6 +145,19 @@ export class NftDataplane implements Dataplane {
       throw collected([error, ...failures], "") as Error;
     }
     await this.#startWatch();
+    await this.#followDevices();
+  }
+
+  /** Never fails: without it, packets take the longer way. */
+  async #followDevices(): Promise<void> {
+    const { log } = this.#options;
+    const isForwarding = this.#needs?.forwardIPv4 === true || this.#needs?.forwardIPv6 === true;
+    if (this.#longestFastMs === undefined || !isForwarding || this.#state !== "started") return;
+    await this.#fastDevices.follow(this.#reader).catch((error: unknown) => {
+      // somebody is changing nftables: the next time, soon, will do
+      if (hasCode(error, "RULESET_CHANGED")) return;
+      log.warn("could not find out which interfaces have the fast path; trying again", { error: messageOf(error) });
+    });
   }
 
   /** Without it, verify() still finds out whether there is a table at all. */
@@ -149,7 +174,8 @@ export class NftDataplane implements Dataplane {
     this.#states.open(reader);
     const { table } = config;
     const shared = { nft: this.#nft, transactor: this.#transactor, whole: this.#whole, generation: this.#generation, clock, log };
-    const watch = new TableWatch({ table, reader, queueRules: () => this.#queueRules, ...shared });
+    const forgetGone = (): Promise<void> => this.#fastDevices.forgetGone();
+    const watch = new TableWatch({ table, reader, queueRules: () => this.#queueRules, forgetGone, ...shared });
     this.#releases.push(async () => {
       await watch.stop();
       reader.close();
@@ -157,6 +183,7 @@ export class NftDataplane implements Dataplane {
     // closed meanwhile
     if (this.#state !== "started") return;
     this.#watch = watch;
+    this.#reader = reader;
     watch.start();
   }
 
@@ -164,7 +191,9 @@ export class NftDataplane implements Dataplane {
     const { table, marks } = this.#options.config;
     await this.#sysctls.restore((key) => !isNeeded(key, needs));
     const plan = await planSystem(this.#sysctls, needs);
-    this.#whole.spec = { table, marks, queue: this.#way, loopbackGuard: needs.routeLocalnet, forwardGuard: plan.forwarded };
+    const fast = this.#longestFastMs === undefined ? {} : { fastPath: [] };
+    const guards = { loopbackGuard: needs.routeLocalnet, forwardGuard: plan.forwarded };
+    this.#whole.spec = { table, marks, queue: this.#way, ...guards, ...fast };
     await this.#addQueueRules();
     await this.#nft.ensure(this.#whole.text(), `create the table "inet ${table}"`).catch((error: unknown) => {
       if (isOutcomeUnknown(error)) this.#restores.push(() => this.#deleteTable());
@@ -173,6 +202,7 @@ export class NftDataplane implements Dataplane {
     // the guards are in force before the settings that need them, and until those are put back
     this.#restores.push(() => this.#deleteTable());
     this.#restores.push(() => this.#sysctls.restore());
+    this.#countedSince = this.#options.clock.now();
     this.#queue.begin();
     await applySystem(this.#sysctls, plan);
   }
@@ -206,11 +236,16 @@ export class NftDataplane implements Dataplane {
     const after = { ...spec, ...change, forwardGuard: guarded };
     const lines = restructureLines(spec, after);
     if (lines.length > 0) {
+      // interfaces may have come meanwhile
+      const become = (next: TableSpec): void => {
+        const fastPath = this.#whole.spec?.fastPath;
+        this.#whole.spec = fastPath === undefined ? next : { ...next, fastPath };
+      };
       const undo = (): void => {
-        this.#whole.spec = spec;
+        become(spec);
       };
       await this.#transactor.submit(() => {
-        this.#whole.spec = after;
+        become(after);
         return { lines, undo };
       }, "change the chains of its table");
     }
@@ -224,6 +259,7 @@ export class NftDataplane implements Dataplane {
       return;
     }
     const { table } = this.#options.config;
+    await this.#fastDevices.forgetGone();
     await this.#nft.apply(this.#whole.text(), `make the table "inet ${table}" again`);
     await this.#queueRules?.add();
     this.#options.log.warn("somebody else had removed the table, or something of it; made it again", { table });
@@ -238,6 +274,7 @@ export class NftDataplane implements Dataplane {
       const line = `add chain inet ${this.#options.config.table} to_queue`;
       await this.#transactor.submit(() => ({ lines: [line], undo: () => undefined }), "look after its table");
     } else await this.#watch.look();
+    await this.#followDevices();
     const looks = this.#looks++;
     if (this.#watch === undefined || (this.#queueRules?.legacy === true && looks % LEGACY_LOOKS === 0))
       await this.#queueRules?.add();
@@ -298,6 +335,8 @@ export class NftDataplane implements Dataplane {
       content: this.#content,
       queue: this.#queue,
       gateCounters: this.#gateCounters,
+      longestFastMs: this.#longestFastMs,
+      countedForMs: () => this.#options.clock.now() - (this.#countedSince ?? this.#options.clock.now()),
     });
     void group.open();
     return group;

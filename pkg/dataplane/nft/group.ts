@@ -4,12 +4,13 @@ import type { Protocol } from "../../value/protocol.ts";
 import type { FlowSummary, Group, GroupSpec, Mapping, MappingCounters, MappingSpec } from "../dataplane.ts";
 import type { MappingClaims } from "../mapping-claims.ts";
 import type { MappingHold } from "../mapping-hold.ts";
-import type { Conntrack } from "./conntrack.ts";
+import type { Conntrack, FastFlows } from "./conntrack.ts";
 import type { ElementStates } from "./element-states.ts";
-import { clockSet, type Element, endpointElements, mappingElements } from "./elements.ts";
+import { clockSet, type Element, endpointElements, mappingElements, timeoutSeconds } from "./elements.ts";
+import { isFast } from "./fast-path.ts";
 import type { GateCounters } from "./gate-counters.ts";
 import type { HoldQueue } from "./hold-queue.ts";
-import { SPECIFIC } from "./key.ts";
+import { keyText, SPECIFIC } from "./key.ts";
 import { CLOCK_TIMEOUT_MS } from "./ruleset.ts";
 import type { TableContent } from "./table-content.ts";
 import type { Change, Prepared, Transactor } from "./transactor.ts";
@@ -24,6 +25,10 @@ export interface GroupShare {
   readonly content: TableContent;
   readonly queue: HoldQueue;
   readonly gateCounters: GateCounters;
+  /** With a fast path: how long a flow of it may live without packets. */
+  readonly longestFastMs: number | undefined;
+  /** How long the idle clock has counted by now. */
+  countedForMs(): number;
 }
 
 export class NftGroup implements Group {
@@ -101,17 +106,22 @@ export class NftGroup implements Group {
 
   async quietFor(): Promise<number | undefined> {
     this.#refuseClosed();
-    const left = await Promise.all(
-      this.#addresses().map(({ protocol, address }) => this.#share.states.expires(clockSet(address), protocol, address)),
-    );
-    const seen = left.filter((each) => each !== undefined);
-    return seen.length === 0 ? undefined : Math.max(0, CLOCK_TIMEOUT_MS - Math.max(...seen));
+    const each = await Promise.all(this.#addresses().map(({ protocol, address }) => this.#quietFor(protocol, address)));
+    const seen = each.filter((ms) => ms !== undefined);
+    return seen.length === 0 ? undefined : Math.min(...seen);
+  }
+
+  async #quietFor(protocol: Protocol, address: AddrPort): Promise<number | undefined> {
+    const left = await this.#share.states.expires(clockSet(address), protocol, address);
+    return left === undefined ? undefined : Math.max(0, CLOCK_TIMEOUT_MS - left);
   }
 
   async flows(): Promise<FlowSummary> {
     this.#refuseClosed();
     const each = await Promise.all(
-      this.#addresses().map(({ protocol, address }) => this.#share.conntrack.aliveFlows(protocol, address)),
+      this.#addresses().map(({ protocol, address }) =>
+        this.#share.conntrack.aliveFlows(protocol, address, this.#fastFlows(protocol, address)),
+      ),
     );
     return {
       count: each.reduce((sum, { count }) => sum + count, 0),
@@ -186,7 +196,26 @@ export class NftGroup implements Group {
   /** What it should have in the table. */
   #elements(): Element[] {
     const mappings = [...this.#mappings].flatMap(({ enabled, spec }) => (enabled ? mappingElements(spec, this.#active) : []));
-    return this.#present ? [...endpointElements(this.#spec.endpoints), ...mappings] : mappings;
+    return this.#present ? [...endpointElements(this.#spec.endpoints), ...this.#fastElements(), ...mappings] : mappings;
+  }
+
+  #fastElements(): Element[] {
+    return this.#addresses()
+      .filter(({ protocol, address }) => this.#fastFlows(protocol, address) !== undefined)
+      .map(({ protocol, address }) => ({ set: `fast${SPECIFIC[address.family].suffix}`, key: keyText(protocol, address) }));
+  }
+
+  /** Undefined: not all of the endpoint's flows may take the fast path, so none does. */
+  #fastFlows(protocol: Protocol, address: AddrPort): FastFlows | undefined {
+    const longestMs = this.#share.longestFastMs;
+    const leading = [...this.#mappings]
+      .map(({ spec }) => spec)
+      .filter((spec) => spec.protocol === protocol && spec.routes.some(({ endpoint }) => isSame(endpoint, address)));
+    if (longestMs === undefined || leading.length === 0 || !leading.every((spec) => isFast(spec, longestMs))) return undefined;
+    return {
+      timeoutMs: Math.max(...leading.map(({ flowTimeoutMs }) => timeoutSeconds(flowTimeoutMs))) * 1000,
+      quietFor: async () => (await this.#quietFor(protocol, address)) ?? this.#share.countedForMs(),
+    };
   }
 
   async close(): Promise<void> {
@@ -207,6 +236,10 @@ export class NftGroup implements Group {
   #refuseClosed(): void {
     if (this.#closed) throw new Fault("DATAPLANE_CLOSED", `the group "${this.name}" is closed`);
   }
+}
+
+function isSame(one: AddrPort, other: AddrPort): boolean {
+  return one.family === other.family && one.address === other.address && one.port === other.port;
 }
 
 interface MappingOwner {

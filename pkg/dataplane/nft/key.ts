@@ -35,6 +35,11 @@ export const SPECIFIC: Readonly<Record<Family, Key>> = { ipv4: key("ipv4", false
 export const WILDCARD: Readonly<Record<Family, Key>> = { ipv4: key("ipv4", true), ipv6: key("ipv6", true) };
 export const KEYS: readonly Key[] = [SPECIFIC.ipv4, WILDCARD.ipv4, SPECIFIC.ipv6, WILDCARD.ipv6];
 
+/** The key of an endpoint: of a packet that goes to it (`daddr`), or comes from it. */
+export function endpointKey(family: Family, field: "saddr" | "daddr"): string {
+  return `meta l4proto . ${family === "ipv4" ? "ip" : "ip6"} ${field} . th ${field === "daddr" ? "dport" : "sport"}`;
+}
+
 /** Matches packets to the machine's own addresses of a family: all that a wildcard means. */
 export function toOwnAddress(family: Family): string {
   return `meta nfproto ${family} fib daddr type local`;

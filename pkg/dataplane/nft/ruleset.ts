@@ -16,13 +16,14 @@
  *                invalid: what conntrack takes for no part of its connection
  *   -100 dstnat  dnat
  *    -90         clock: sees endpoint addresses, in both directions
- *      0 filter  hairpin, forward_guard (forward)
+ *      0 filter  hairpin, forward_guard, fast_path (forward)
  *    100 srcnat  sources (postrouting)
  */
 import { isDeepStrictEqual } from "node:util";
 import type { DataplaneMarks } from "../../config/types.ts";
 import type { Family } from "../../value/protocol.ts";
-import { type Key, KEYS, SPECIFIC, toOwnAddress, WILDCARD } from "./key.ts";
+import { type FastDevice, fastPathChains, fastPathSets } from "./fast-path.ts";
+import { endpointKey, type Key, KEYS, SPECIFIC, toOwnAddress, WILDCARD } from "./key.ts";
 import { chainPart, declarationLine, mapPart, ruleLines, setPart, type TablePart } from "./table-part.ts";
 
 /** Far above any idle_timeout; what is left of it tells when the last packet came. */
@@ -43,6 +44,8 @@ export interface TableSpec {
   readonly loopbackGuard: boolean;
   /** Families whose forwarding was off before: drop forwarded packets that are not this table's. */
   readonly forwardGuard: readonly Family[];
+  /** With a fast path: the interfaces that have it. See fast-path.ts. */
+  readonly fastPath?: readonly FastDevice[];
 }
 
 const FAMILIES: readonly Family[] = ["ipv4", "ipv6"];
@@ -60,11 +63,13 @@ interface BaseChain {
 
 /** Everything but elements, and but what mappings need chains for. */
 export function tableParts(spec: TableSpec): TablePart[] {
-  return [...KEYS.flatMap(setsOf), ...FAMILIES.flatMap(setsOfFamily), ...chainsOf(spec)];
+  const fastPath = spec.fastPath === undefined ? [] : fastPathSets(spec.fastPath);
+  return [...KEYS.flatMap(setsOf), ...FAMILIES.flatMap(setsOfFamily), ...fastPath, ...chainsOf(spec)];
 }
 
 function chainsOf(spec: TableSpec): TablePart[] {
-  return [...regularChains(spec), ...baseChains(spec).map(baseChainPart)];
+  const fastPath = spec.fastPath === undefined ? [] : fastPathChains(spec.fastPath);
+  return [...regularChains(spec), ...baseChains(spec).map(baseChainPart), ...fastPath];
 }
 
 /** Begins a transaction that replaces whatever table of that name there is. */
@@ -225,10 +230,6 @@ function lookUp(rules: (key: Key) => readonly string[]): string[] {
 function queueRules({ queue, marks }: TableSpec): string[] {
   if (queue.way === "statement") return [`queue num ${queue.queue}`];
   return queue.way === "mark" ? [`meta mark set meta mark | ${hex(marks.queue)} accept`] : ["drop"];
-}
-
-function endpointKey(family: Family, field: "saddr" | "daddr"): string {
-  return `meta l4proto . ${family === "ipv4" ? "ip" : "ip6"} ${field} . th ${field === "daddr" ? "dport" : "sport"}`;
 }
 
 /** By the addresses that the client used. nft 1.0.6 takes `ct original proto-dst` in a key only after the protocol was matched. */

@@ -1,7 +1,7 @@
 /** What a table is made of besides elements, and its text for nft. Pure functions. */
 
 export interface TablePart {
-  readonly kind: "set" | "map" | "ct timeout" | "chain";
+  readonly kind: "set" | "map" | "ct timeout" | "flowtable" | "chain";
   readonly name: string;
   /** What stands between the braces of its declaration; of a chain that is no base chain, nothing. */
   readonly body: readonly string[];

@@ -40,6 +40,7 @@ describe("table watch", () => {
         marks: { masquerade: 0x40000000, queue: 0x20000000, refuse: 0x10000000, ignore: 0x40000000 },
         manageSysctls: true,
         wildcardOverlap: "refuse",
+        fastpath: "off",
       },
       runtimeDir: directory,
       tools,

@@ -37,6 +37,8 @@ export interface TableWatchOptions {
   readonly reader: RulesetReader;
   /** Of iptables, where those queue packets. */
   readonly queueRules: () => QueueRules | undefined;
+  /** Forgets what the kernel itself has removed. */
+  readonly forgetGone: () => Promise<void>;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -137,6 +139,7 @@ export class TableWatch {
 
   async #difference(withElements: boolean): Promise<TableDifference> {
     const { clock, reader, table, whole } = this.#options;
+    await this.#options.forgetGone();
     const expected = whole.parts();
     const parts = this.#memory.compare(expected, await reader.parts("inet", table));
     this.#looked = expected;

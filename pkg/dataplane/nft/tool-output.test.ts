@@ -99,7 +99,7 @@ describe("what conntrack prints", () => {
     ["tcp      6 3 SYN_SENT2 src=1.1.1.1 dst=2.2.2.2 sport=1 dport=2", { remainingSeconds: 3, state: "SYN_SENT2", mark: 0 }],
     [
       "tcp      6 src=10.141.10.2 dst=192.168.10.2 sport=52728 dport=5201 src=192.168.10.2 dst=192.168.10.1 sport=5201 dport=52728 [OFFLOAD] mark=0 use=2",
-      { remainingSeconds: 30, mark: 0 },
+      { remainingSeconds: 30, mark: 0, offloaded: true },
     ],
     [
       "udp      17 29 src=10.0.0.1 dst=10.0.0.2 sport=5 dport=53 [UNREPLIED] src=10.0.0.2 dst=10.0.0.1 sport=53 dport=5 mark=0",
@@ -141,6 +141,26 @@ describe("what conntrack prints", () => {
     const conntrack = new Conntrack(answering({ stdout }, calls), 0x40000000);
     expect(await conntrack.aliveFlows("tcp", ENDPOINT)).toEqual({ count: 2, longestMs: 299_000 });
     expect(calls).toEqual([["-L", "-f", "ipv4", "-p", "tcp", "--reply-src", "127.0.0.1", "--reply-port-src", "8080"]]);
+  });
+
+  it("knows by the endpoint's clock how long flows of the fast path live, and those that have left it", async () => {
+    const addresses = "src=10.1.0.2 dst=10.1.0.1 sport=5 dport=80 src=10.2.0.2 dst=10.1.0.2 sport=80 dport=5";
+    const stdout = [
+      `tcp      6 ${addresses} [OFFLOAD] mark=0 use=2`,
+      `tcp      6 86366 ESTABLISHED ${addresses} [ASSURED] mark=0 use=1`,
+      `tcp      6 2 ESTABLISHED ${addresses} [ASSURED] mark=0 use=1`,
+      // not of a mapping, so with no policy of one
+      "tcp      6 431999 ESTABLISHED src=10.1.0.2 dst=10.2.0.2 sport=6 dport=80 src=10.2.0.2 dst=10.1.0.2 sport=80 dport=6 mark=0",
+    ];
+    const alive = (lines: string[], quietMs: number): Promise<unknown> =>
+      new Conntrack(answering({ stdout: lines.join("\n") }), 0).aliveFlows("tcp", ENDPOINT, {
+        timeoutMs: 5000,
+        quietFor: () => Promise.resolve(quietMs),
+      });
+    expect(await alive(stdout.slice(0, 3), 1250.5)).toEqual({ count: 3, longestMs: 3750 });
+    expect(await alive(stdout.slice(0, 3), 4999)).toEqual({ count: 3, longestMs: 2000 });
+    expect(await alive(stdout.slice(0, 3), 5000)).toEqual({ count: 1, longestMs: 2000 });
+    expect(await alive(stdout, 5000)).toEqual({ count: 2, longestMs: 431_999_000 });
   });
 
   it("takes nothing to delete for done, and anything else for a failure", async () => {
