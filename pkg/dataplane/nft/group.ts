@@ -118,9 +118,11 @@ export class NftGroup implements Group {
 
   async flows(): Promise<FlowSummary> {
     this.#refuseClosed();
+    // of mappings that were disabled, flows go on
+    const mappings = this.#enabled().length > 0 ? this.#enabled() : [...this.#mappings];
     const each = await Promise.all(
       this.#addresses().map(({ protocol, address }) =>
-        this.#share.conntrack.aliveFlows(protocol, address, this.#fastFlows(protocol, address)),
+        this.#share.conntrack.aliveFlows(protocol, address, this.#fastFlows(protocol, address, mappings)),
       ),
     );
     return {
@@ -170,7 +172,7 @@ export class NftGroup implements Group {
       const wasPresent = this.#present;
       this.#present = true;
       const undoAlter = alter();
-      const chains = [...this.#mappings].filter(({ enabled }) => enabled).map(({ spec }) => this.#share.content.needChains(spec));
+      const chains = this.#enabled().map(({ spec }) => this.#share.content.needChains(spec));
       const elements = this.#share.content.replace(before, this.#elements());
       return {
         ...elements,
@@ -199,16 +201,21 @@ export class NftGroup implements Group {
     return this.#present ? [...endpointElements(this.#spec.endpoints), ...this.#fastElements(), ...mappings] : mappings;
   }
 
+  #enabled(): NftMapping[] {
+    return [...this.#mappings].filter(({ enabled }) => enabled);
+  }
+
   #fastElements(): Element[] {
+    const enabled = this.#enabled();
     return this.#addresses()
-      .filter(({ protocol, address }) => this.#fastFlows(protocol, address) !== undefined)
+      .filter(({ protocol, address }) => this.#fastFlows(protocol, address, enabled) !== undefined)
       .map(({ protocol, address }) => ({ set: `fast${SPECIFIC[address.family].suffix}`, key: keyText(protocol, address) }));
   }
 
   /** Undefined: not all of the endpoint's flows may take the fast path, so none does. */
-  #fastFlows(protocol: Protocol, address: AddrPort): FastFlows | undefined {
+  #fastFlows(protocol: Protocol, address: AddrPort, mappings: readonly NftMapping[]): FastFlows | undefined {
     const longestMs = this.#share.longestFastMs;
-    const leading = [...this.#mappings]
+    const leading = mappings
       .map(({ spec }) => spec)
       .filter((spec) => spec.protocol === protocol && spec.routes.some(({ endpoint }) => isSame(endpoint, address)));
     if (longestMs === undefined || leading.length === 0 || !leading.every((spec) => isFast(spec, longestMs))) return undefined;
