@@ -36,6 +36,15 @@ describe("a valid file", () => {
     });
   });
 
+  it.each([
+    ["off", "off"],
+    ["auto", "auto"],
+    ["on", "on"],
+    ["flowtable", "on"],
+  ])("may have the fast path %s", (text, fastpath) => {
+    expect(parse(`version: v1\ndataplane: { fastpath: ${text} }\n`).dataplane.fastpath).toBe(fastpath);
+  });
+
   it("takes a key without a value for a key left out", () => {
     const empty = "version: v1\nlog:\ndataplane: { table: ~ }\nruntime_dir:\nplugins:\ntargets:\nfrontends:\n";
     expect(parse(empty)).toEqual(parse("version: v1"));
