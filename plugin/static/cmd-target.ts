@@ -22,6 +22,9 @@ const KILL_TRY_MS = 1000;
 /** For what comes after: the rest of the output. */
 const END_MS = 5000;
 
+/** Between two tries to write down which process the command is: a disk that is full now may have room later. */
+const RECORD_MS = 5000;
+
 /** Of the output, for the message that says how the command ended. */
 const LINES_TOLD = 3;
 const TOLD_LENGTH = 200;
@@ -29,6 +32,8 @@ const TOLD_LENGTH = 200;
 interface Run {
   readonly command: Command;
   readonly tail: OutputTail;
+  /** Aborted when it need not be written down any more. */
+  readonly unrecorded: AbortController;
   /** Under way or done; undefined while it runs, and after a stop that failed. */
   stopping: Promise<void> | undefined;
 }
@@ -89,6 +94,8 @@ export class CmdTarget implements TargetHandler {
     const run = this.#run;
     this.#run = undefined;
     if (run === undefined) return;
+    if (!run.unrecorded.signal.aborted) this.#write(run.command);
+    run.unrecorded.abort();
     // whoever comes next looks after it
     run.stopping = Promise.resolve();
     await run.tail.close().catch(() => undefined);
@@ -105,7 +112,8 @@ export class CmdTarget implements TargetHandler {
     }
     const tail = this.#newTail();
     await tail.start("end");
-    const run: Run = { command, tail, stopping: undefined };
+    const run: Run = { command, tail, unrecorded: new AbortController(), stopping: undefined };
+    run.unrecorded.abort();
     this.#run = run;
     if (!recorded.isOf(startOptions(this.#options))) {
       log.warn("stopping the command of a former configuration, which a daemon that is no more had started", {
@@ -160,13 +168,38 @@ export class CmdTarget implements TargetHandler {
         ...account,
         output,
       });
-      if (command.identity !== undefined) this.#record.write(command.identity, startOptions(options), log);
       log.debug("command started", { pid: command.pid });
-      return { command, tail, stopping: undefined };
+      const run: Run = { command, tail, unrecorded: new AbortController(), stopping: undefined };
+      const failure = this.#write(command);
+      if (failure === undefined) run.unrecorded.abort();
+      else {
+        log.warn(
+          "could not write down which process the command is; after a crash it would not be found again, until that succeeds",
+          {
+            error: messageOf(failure),
+          },
+        );
+        void this.#writeLater(run);
+      }
+      return run;
     } catch (error) {
       await this.#endOutput(tail);
       throw error;
     }
+  }
+
+  #write({ identity }: Command): unknown {
+    return identity === undefined ? undefined : this.#record.write(identity, startOptions(this.#options));
+  }
+
+  async #writeLater({ command, unrecorded }: Run): Promise<void> {
+    const { clock, log } = this.#context;
+    const { signal } = unrecorded;
+    do await clock.sleep(RECORD_MS, signal).catch(() => undefined);
+    while (!signal.aborted && this.#write(command) !== undefined);
+    if (signal.aborted) return;
+    unrecorded.abort();
+    log.info("wrote down which process the command is", { pid: command.pid });
   }
 
   async #watch(run: Run): Promise<void> {
@@ -184,6 +217,7 @@ export class CmdTarget implements TargetHandler {
   async #stop(): Promise<void> {
     const run = this.#run;
     if (run === undefined) return;
+    run.unrecorded.abort();
     run.stopping ??= this.#end(run).catch((error: unknown) => {
       // so that the next stop, or the next start, tries again
       run.stopping = undefined;

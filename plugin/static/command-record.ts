@@ -22,17 +22,16 @@ export class CommandRecord {
     this.#path = path;
   }
 
-  /** Never throws: without it the command runs just as well. */
-  write(identity: CommandIdentity, options: unknown, log: Log): void {
+  /** Never throws: without it the command runs just as well. What went wrong, if anything. */
+  write(identity: CommandIdentity, options: unknown): unknown {
     const temporary = `${this.#path}.new`;
     try {
       writeFileSync(temporary, JSON.stringify({ identity, options }), { mode: 0o600 });
       renameSync(temporary, this.#path);
+      return undefined;
     } catch (error) {
       rmSync(temporary, { force: true });
-      log.warn("could not write down which process the command is; after a crash it would not be found again", {
-        error: messageOf(error),
-      });
+      return error;
     }
   }
 
