@@ -119,7 +119,7 @@ export interface ElementState {
 export interface RulesetReader {
   /**
    * The number of the ruleset's generation: every transaction of this network namespace, whoever's it is, raises it by one.
-   * Takes some microseconds. @throws Fault RULESET_FAILED
+   * @throws Fault RULESET_FAILED
    */
   generation(): number;
   /**

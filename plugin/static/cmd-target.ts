@@ -134,7 +134,7 @@ export class CmdTarget implements TargetHandler {
       const command = commands.adopt(identity, clock);
       if (command === undefined) continue;
       log.warn("stopping a command that a daemon which is no more had just started", { pid: command.pid });
-      this.#run = { command, tail: this.#newTail(), stopping: undefined };
+      this.#run = { command, tail: this.#newTail(), unrecorded: new AbortController(), stopping: undefined };
       await this.#stop();
     }
   }

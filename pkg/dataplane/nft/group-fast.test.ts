@@ -6,6 +6,7 @@ import { parseAddrPort } from "../../value/addr-port.ts";
 import type { Mapping, MappingSpec } from "../dataplane.ts";
 import { MappingClaims } from "../mapping-claims.ts";
 import { Conntrack } from "./conntrack.ts";
+import { ElementStates } from "./element-states.ts";
 import { GateCounters } from "./gate-counters.ts";
 import { NftGroup } from "./group.ts";
 import { HoldQueue } from "./hold-queue.ts";
@@ -23,6 +24,7 @@ class Setting {
   constructor(longestFastMs?: number) {
     const tools = { run: () => Promise.resolve({ exitCode: 0, stdout: "", stderr: "" }) };
     const nft = new Nft(tools);
+    const states = new ElementStates("t", nft);
     const transactor = new Transactor(nft, "t", () => Promise.resolve());
     void transactor.begin(() => Promise.resolve());
     const open = (): never => {
@@ -33,12 +35,12 @@ class Setting {
       {
         table: "t",
         claims: new MappingClaims("refuse"),
-        nft,
+        states,
         conntrack: new Conntrack(tools, marks.ignore),
         transactor,
         content: this.content,
         queue: new HoldQueue({ number: 1, marks, clock: new FakeClock(), log: collectingLog(), open }),
-        gateCounters: new GateCounters(nft, "t"),
+        gateCounters: new GateCounters(states),
         longestFastMs,
         countedForMs: () => 0,
       },
