@@ -133,8 +133,8 @@ export interface RulesetReader {
    */
   elements(table: string, set: string, visit: (element: ElementContent) => void): Promise<void>;
   /**
-   * One element of a set of an inet table, by its key as in ElementContent; undefined when it is not there. Takes some
-   * microseconds, however many there are. @throws Fault RULESET_FAILED
+   * One element of a set of an inet table, by its key as in ElementContent; undefined when it is not there. Its
+   * cost does not grow with their number. @throws Fault RULESET_FAILED
    */
   element(table: string, set: string, key: Buffer): ElementState | undefined;
   /** Idempotent. */
