@@ -23,7 +23,7 @@ if [ "${TEST_VM:-}" = no ]; then
   set -- "$reports/vm.json"
 else
   bash test/vm/suite.sh selection "$reports" || status=1
-  set -- "$reports/vm-netns.json" "$reports/vm-systemd.json"
+  set -- "$reports/vm-systemd.json"
 fi
 node test/summary.js "$reports/unit.json" "$reports/fuzz.json" "$reports/real.json" "$@" || status=1
 exit "$status"

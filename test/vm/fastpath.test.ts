@@ -118,6 +118,7 @@ describe("the fast path", () => {
     const watched = { name: "watched", port: 8081, flowTimeout: 60, idleTimeout: 60, frontend: { ignore: ["10.77.1.99"] } };
     await using daemon = await Daemon.start(topology, { ...(await elsewhere(topology, watched)), ...FASTPATH });
     const client = await connect(topology, watched.port);
+    expect(await daemon.times("warming", watched.name)).toBe(1);
     expect(await flows(topology, watched.port)).toMatch(/ESTABLISHED/);
     expect(await flows(topology, watched.port)).not.toContain("[OFFLOAD]");
     client.hangUp();
