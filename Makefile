@@ -1,6 +1,6 @@
 # What people type. Everything but `clean` first sees to node_modules (npm ci) and, where it needs them, to the
 # programs of the system (apt-get, when root).
-.PHONY: all proxygw proxygwctl generate check test test-vm fuzz demo bench bench-docs clean
+.PHONY: all proxygw proxygwctl generate check test test-vm fuzz soak demo bench bench-docs clean
 
 all: proxygw proxygwctl
 
@@ -57,6 +57,12 @@ fuzz: node_modules/.package-lock.json
 	echo "make fuzz SEED=$$seed $(if $(MINUTES),MINUTES=$(MINUTES),RUNS=$(RUNS))"; \
 	FUZZ_SEED=$$seed FUZZ_RUNS=$(RUNS) $(if $(MINUTES),FUZZ_MINUTES=$(MINUTES)) \
 		node_modules/.bin/vitest run --project fuzz $(FILE)
+
+# Random clients and faults for so many minutes; SEED repeats the choices of a run. MINUTES=0: each fault once.
+soak: export MINUTES ?= 10
+soak: all
+	@sh test/setup/programs.sh nft conntrack iptables ip unshare nc python3
+	@sh test/soak/run.sh
 
 demo: all
 	@sh test/setup/programs.sh nft conntrack iptables ip unshare curl python3

@@ -10,7 +10,13 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["cmd/**/*.test.ts", "pkg/**/*.test.ts", "plugin/**/*.test.ts", "test/bench/**/*.test.ts"],
+          include: [
+            "cmd/**/*.test.ts",
+            "pkg/**/*.test.ts",
+            "plugin/**/*.test.ts",
+            "test/soak/**/*.test.ts",
+            "test/bench/**/*.test.ts",
+          ],
           exclude: ["**/*.netns.test.ts", "**/*.fuzz.test.ts"],
         },
       },

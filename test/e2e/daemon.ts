@@ -107,9 +107,9 @@ export class Daemon implements AsyncDisposable {
   }
 
   /** Asks over the control socket, as proxygwctl does. @throws Fault DAEMON_REFUSED and others */
-  ask(method: number, body: unknown = {}): Promise<unknown> {
+  ask(method: number, body: unknown = {}, timeoutMs = paced(10_000)): Promise<unknown> {
     const socket = join(this.directory, "ctl.sock");
-    return ask({ socket, codec: "json" }, { method, body, timeoutMs: paced(10_000) }, systemClock, new AbortController().signal);
+    return ask({ socket, codec: "json" }, { method, body, timeoutMs }, systemClock, new AbortController().signal);
   }
 
   async drain(name = "backend"): Promise<void> {
