@@ -36,6 +36,34 @@ export class PacketPath {
     await this.#succeeds(() => group.cutFlows());
   }
 
+  /**
+   * After a drain that was called off: tries until it is done, since a service is not to be stopped, with flows on it, because nft
+   * failed. Gives up when `isVain`, which is asked again when `signal` aborts. @throws what the last try failed with
+   */
+  async reopen(isVain: () => boolean, signal: AbortSignal): Promise<void> {
+    const { clock, group, log } = this.#options;
+    for (;;) {
+      try {
+        await group.activate();
+        return;
+      } catch (error) {
+        if (isVain()) throw error;
+        const fields = { error: messageOf(error), in_ms: RETRY_MS };
+        log.error("could not take the target back into the packet path; trying again", fields);
+      }
+      await clock.sleep(RETRY_MS, signal).catch(() => undefined);
+    }
+  }
+
+  /** What `objection` says to a drain; where nobody can tell, a flow may be alive, and one may come if it could not be shut. */
+  async objectionTo(isShut: boolean, objection: () => Promise<Fault | undefined>): Promise<Fault | undefined> {
+    const { name } = this.#options;
+    if (!isShut) return new Fault("NOT_SHUT", `new clients of "${name}" could not be held, and would have been lost`);
+    return objection().catch(
+      (cause: unknown) => new Fault("FLOWS_UNKNOWN", `could not find out whether flows are alive on "${name}"`, { cause }),
+    );
+  }
+
   async #succeeds(step: () => Promise<void>): Promise<boolean> {
     try {
       await step();

@@ -1,8 +1,9 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { DEATH, givenTarget, LISTEN } from "../../test/fixture/target.ts";
 import { settle } from "../clock/fake-clock.ts";
 import { gate } from "../clock/gate.ts";
 import { Fault } from "../fault/fault.ts";
+import { TARGET_CONFIG } from "./open-target.ts";
 
 describe("Target: what goes wrong", () => {
   it("refuses held flows when it does not get ready, and new ones until the next try", async () => {
@@ -148,6 +149,46 @@ describe("Target: what goes wrong", () => {
     await expect(warm).rejects.toThrow("nft failed");
     expect(target.state).toBe("inactive");
     expect(handler.calls).toEqual(["warm", "drain"]);
+  });
+
+  it("does not stop an idle service whose clients could not be held meanwhile, and drains it later", async () => {
+    const { clock, dataplane, handler, target, states } = await givenTarget();
+    await target.warm({ reason: "test" });
+    const shut = vi.spyOn(target.group, "deactivate").mockRejectedValueOnce(new Error("nft failed"));
+    await clock.advance(TARGET_CONFIG.idleTimeoutMs);
+    expect(states.slice(-2)).toEqual(["draining", "active"]);
+    expect(handler.calls).toEqual(["warm"]);
+    expect(dataplane.send("tcp", LISTEN)).toBe("127.0.0.1:8080");
+    dataplane.flows = [];
+    shut.mockRejectedValueOnce(new Error("nft failed"));
+    await expect(target.drain("test", false)).rejects.toMatchObject({ code: "NOT_SHUT" });
+    await clock.advance(TARGET_CONFIG.idleTimeoutMs);
+    expect(states.slice(-2)).toEqual(["draining", "inactive"]);
+    expect(handler.calls).toEqual(["warm", "drain"]);
+  });
+
+  it("goes on trying to take a service back whose drain was called off, and gives up when it dies", async () => {
+    const { clock, dataplane, handler, target } = await givenTarget({ whenCold: "hold" });
+    await target.warm({ reason: "test" });
+    dataplane.send("tcp", LISTEN);
+    const open = vi.spyOn(target.group, "activate").mockRejectedValueOnce(new Error("nft failed"));
+    const drain = target.drain("test", false);
+    drain.catch(() => undefined);
+    await settle();
+    expect(target.state).toBe("draining");
+    await clock.advance(1000);
+    await expect(drain).rejects.toMatchObject({ code: "TARGET_BUSY" });
+    expect(target.state).toBe("active");
+    expect(handler.calls).toEqual(["warm"]);
+
+    open.mockRejectedValue(new Error("nft failed"));
+    const next = target.drain("test", false);
+    next.catch(() => undefined);
+    await settle();
+    handler.died(DEATH);
+    await clock.advance(1000);
+    await expect(next).rejects.toBeDefined();
+    expect(target.state).toBe("inactive");
   });
 
   it("is inactive after a stop that failed, with the error", async () => {

@@ -263,8 +263,8 @@ export class Target {
 
   /**
    * Drains, or joins a drain under way. Without `force`, not while a flow is alive.
-   * @throws Fault TARGET_WANTED (see `wants`), TARGET_BUSY (says how many flows), FLOWS_UNKNOWN, TARGET_CLOSED, or what the handler or
-   *   dataplane failed with
+   * @throws Fault TARGET_WANTED (see `wants`), TARGET_BUSY (says how many flows), FLOWS_UNKNOWN, NOT_SHUT, TARGET_CLOSED, or what the
+   *   handler or dataplane failed with
    */
   drain(reason: string, force: boolean): Promise<void> {
     const party = this.wants.first();
@@ -281,10 +281,7 @@ export class Target {
     this.#idleDrain?.stop();
     this.#machine.transition("active", "draining", { reason });
     const isShut = await this.#path.shut();
-    // where nobody can tell, a flow may be alive
-    const why = await objection?.().catch(
-      (cause: unknown) => new Fault("FLOWS_UNKNOWN", `could not find out whether flows are alive on "${this.name}"`, { cause }),
-    );
+    const why = objection === undefined ? undefined : await this.#path.objectionTo(isShut, objection);
     if (why !== undefined && (!this.#end.isNear() || this.#isKept())) {
       await this.#callOff(why);
       throw why;
@@ -305,7 +302,7 @@ export class Target {
   /** Back to active, nothing lost: what came meanwhile was held. */
   async #callOff(why: Fault): Promise<void> {
     try {
-      await this.group.activate();
+      await this.#path.reopen(() => this.#reasonOfDeath() !== undefined || this.#end.isNear(), this.#end.closing);
       this.#checkAlive();
     } catch (error) {
       await this.#undoWarm(true);
