@@ -10,6 +10,8 @@ export default defineConfig({
       {
         test: {
           name: "unit",
+          // sockets and files are real here as well: a slow machine takes seconds where others take milliseconds
+          testTimeout: 20_000,
           include: [
             "cmd/**/*.test.ts",
             "pkg/**/*.test.ts",

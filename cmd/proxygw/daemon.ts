@@ -3,7 +3,6 @@ import { readFile } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
 import { systemClock } from "../../pkg/clock/clock.ts";
 import { ConfigError } from "../../pkg/config/config-error.ts";
-import { loadConfig } from "../../pkg/config/load.ts";
 import { needsOf } from "../../pkg/config/needs.ts";
 import type { Config, Ending } from "../../pkg/config/types.ts";
 import { NftDataplane } from "../../pkg/dataplane/nft/driver.ts";
@@ -18,6 +17,7 @@ import type { Registry } from "../../pkg/plugin/registry.ts";
 import { Progress, watchedTools } from "../../pkg/progress/progress.ts";
 import { systemCommands, systemTools } from "../../pkg/process/runner.ts";
 import { version } from "../../pkg/version/version.ts";
+import { readConfig } from "./config-thread.ts";
 import { refuseUntrusted } from "./config-trust.ts";
 import { RuntimeDirectory } from "./runtime-directory.ts";
 import { outliveUnexpected } from "./unexpected.ts";
@@ -122,7 +122,7 @@ async function reloadFrom(file: string, registry: Registry, engine: Engine, logg
   const former = engine.config.log;
   try {
     await refuseUntrusted(file, process.env);
-    const config = await loadConfig(file, registry);
+    const config = await readConfig(file, registry);
     logger.configure(config.log);
     const report = await engine.apply(config, needsOf(config, isLocal)).catch((error: unknown) => {
       logger.configure(former);

@@ -1,12 +1,12 @@
 /** The daemon: reads its command line, wires the packages together, and ends with an exit status. */
 import { Command } from "commander";
 import { ConfigError } from "../../pkg/config/config-error.ts";
-import { loadConfig } from "../../pkg/config/load.ts";
 import { messageOf } from "../../pkg/fault/fault.ts";
 import { Registry } from "../../pkg/plugin/registry.ts";
 import { version } from "../../pkg/version/version.ts";
 import { closeInheritedDescriptors } from "../../pkg/process/inherited-descriptors.ts";
 import { checkReport } from "./check.ts";
+import { answerWith, fileOfThread, readConfig } from "./config-thread.ts";
 import { configFlaw, refuseUntrusted } from "./config-trust.ts";
 import { runDaemon } from "./daemon.ts";
 import { registrations } from "./plugins.gen.ts";
@@ -28,7 +28,7 @@ const program = new Command("proxygw")
   .action(async (options: { config: string }) => {
     const registry = new Registry(registrations);
     await refuseUntrusted(options.config, process.env);
-    const config = await loadConfig(options.config, registry);
+    const config = await readConfig(options.config, registry);
     closeInheritedDescriptors();
     await runDaemon(options.config, config, registry);
   });
@@ -39,20 +39,25 @@ program
   .option(...CONFIG_OPTION)
   .action(async (_options: unknown, command: Command) => {
     const { config } = command.optsWithGlobals<{ config: string }>();
-    const lines = await checkReport(config, await loadConfig(config, new Registry(registrations)));
+    const lines = await checkReport(config, await readConfig(config, new Registry(registrations)));
     const flaw = await configFlaw(config, process.env);
     if (flaw !== undefined) process.stderr.write(`proxygw: the daemon would refuse ${config}: ${flaw}\n`);
     process.stdout.write(`${lines.join("\n")}\n`);
   });
 
-program.parseAsync().then(
-  () => process.exit(0),
-  (error: unknown) => {
-    if (error instanceof ConfigError) {
-      process.stderr.write(`${error.format()}\n`);
-      process.exit(MISUSED);
-    }
-    process.stderr.write(`proxygw: ${messageOf(error)}\n`);
-    process.exit(FAILED);
-  },
-);
+const file = fileOfThread();
+if (file === undefined) {
+  program.parseAsync().then(
+    () => process.exit(0),
+    (error: unknown) => {
+      if (error instanceof ConfigError) {
+        process.stderr.write(`${error.format()}\n`);
+        process.exit(MISUSED);
+      }
+      process.stderr.write(`proxygw: ${messageOf(error)}\n`);
+      process.exit(FAILED);
+    },
+  );
+} else {
+  void answerWith(file, new Registry(registrations));
+}

@@ -1,4 +1,5 @@
 import type { Clock } from "../clock/clock.ts";
+import { Fault } from "../fault/fault.ts";
 import type { AddrPort } from "../value/addr-port.ts";
 import type { Protocol } from "../value/protocol.ts";
 import type { HoldRoom } from "./hold-room.ts";
@@ -40,6 +41,9 @@ interface HeldFlow {
   taken: number;
 }
 
+/** Without a reason, each abort makes an exception with a stack of its own. */
+const NOTHING_HELD = new Fault("NOTHING_HELD", "no flow is held any more");
+
 /**
  * The flows of one mapping that wait for its target. The kernel keeps the packets, this only their numbers. All flows
  * wait equally long, so the first one in is the first one due.
@@ -53,7 +57,8 @@ export class HoldTable {
   /** By flow key, oldest first. */
   readonly #flows = new Map<string, HeldFlow>();
   #taken = 0;
-  #timer = new AbortController();
+  /** While flows are held. */
+  #timer: AbortController | undefined;
 
   constructor(limits: HoldLimits, clock: Clock, verdicts: Verdicts, room: HoldRoom, onTimeout: (flows: number) => void) {
     this.#limits = limits;
@@ -134,16 +139,18 @@ export class HoldTable {
   }
 
   #takeOut(): number[] {
+    if (this.#flows.size === 0) return [];
     const ids = [...this.#flows.values()].flatMap((flow) => flow.ids);
     this.#flows.clear();
     this.#give(this.#taken);
-    this.#timer.abort();
+    this.#timer?.abort(NOTHING_HELD);
     return ids;
   }
 
   #expireLater(): void {
-    this.#timer = new AbortController();
-    void this.#expire(this.#timer.signal);
+    const timer = new AbortController();
+    this.#timer = timer;
+    void this.#expire(timer.signal);
   }
 
   /** Refuses each flow when its time is up, until none is left. */

@@ -16,13 +16,15 @@ const RECORD = "target.json";
  */
 export class TargetDirectory {
   readonly path: string;
-  readonly #record: string;
   readonly #log: Log;
 
   constructor(runtimeDir: string, name: string, log: Log) {
     this.path = join(runtimeDir, "targets", directoryName(name));
-    this.#record = join(this.path, RECORD);
     this.#log = log;
+  }
+
+  get #record(): string {
+    return join(this.path, RECORD);
   }
 
   /** Before each start of the service. Never throws: a service may do without, such as while the disk is full. */

@@ -46,7 +46,8 @@ export class Frontend {
   #wanted = false;
   /** Its handler is stopped for good. */
   #quiet = false;
-  #startAbort = new AbortController();
+  /** Of the last start, if there was one. */
+  #startAbort: AbortController | undefined;
   #closing: Promise<void> | undefined;
 
   /** Does nothing; open() acquires. */
@@ -137,12 +138,12 @@ export class Frontend {
       this.#wanted = true;
       if (this.state === "running") return;
       const mapping = this.#openMapping();
-      this.#startAbort = new AbortController();
+      const { signal } = (this.#startAbort = new AbortController());
       this.#machine.transition("stopped", "starting", { reason }, level);
       try {
         await mapping.enable();
-        await this.#handler.start(this.#startAbort.signal);
-        this.#startAbort.signal.throwIfAborted();
+        await this.#handler.start(signal);
+        signal.throwIfAborted();
       } catch (error) {
         const failures = await this.#undo([() => this.#handler.stop(), () => mapping.disable()]);
         this.#fail(error);
@@ -225,15 +226,16 @@ export class Frontend {
   }
 
   async #close(how: Ending): Promise<void> {
-    this.#startAbort.abort(new Fault("FRONTEND_CLOSED", `the frontend "${this.name}" is being closed`));
+    this.#startAbort?.abort(new Fault("FRONTEND_CLOSED", `the frontend "${this.name}" is being closed`));
     const leave = (): Promise<void> => (how === "keep" ? undefined : this.#mapping?.close()) ?? Promise.resolve();
     const left = this.#quiet || this.state === "stopped" ? leave() : undefined;
     const failures = await this.#serial.run(async () => {
       const isRunning = this.state === "running";
-      if (isRunning) this.#machine.transition("running", "stopping", { reason: "closing" });
+      // as with configured starts: of thousands of lines, none would tell more than "stopping" does
+      if (isRunning) this.#machine.transition("running", "stopping", { reason: "closing" }, "debug");
       const found = await this.#undo([() => this.#handler.stop(), () => left ?? leave(), () => this.#handler.close()]);
-      if (isRunning) this.#machine.transition("stopping", "stopped", { reason: "closing" });
-      this.#machine.transition("stopped", "closed", { reason: "closing" });
+      if (isRunning) this.#machine.transition("stopping", "stopped", { reason: "closing" }, "debug");
+      this.#machine.transition("stopped", "closed", { reason: "closing" }, "debug");
       return found;
     });
     const failure = collected(failures, `the frontend "${this.name}" could not be closed cleanly`);

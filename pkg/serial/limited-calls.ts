@@ -27,6 +27,20 @@ export interface LimitedCall<T> {
 /** Nobody reads it; without a reason, each abort makes an exception with a stack of its own. */
 const OVER = new Fault("CALL_OVER", "the call has ended");
 
+/** Microtasks: more than it takes an async function without anything to wait for. */
+const SOON = 8;
+
+/** Whether there is nothing to wait for, as with most calls: of thousands, none needs a timer then. */
+async function isSoon(settled: Promise<void>): Promise<boolean> {
+  let isSettled = false;
+  void settled.then(() => {
+    isSettled = true;
+  });
+  const look = (): boolean => isSettled;
+  for (let turn = 0; turn < SOON && !look(); turn++) await Promise.resolve();
+  return look();
+}
+
 /**
  * Calls of code that is not our own: they may throw instead of reject, and never settle. One that takes longer than its
  * limit is given up. It goes on, however, so the next call waits for its end: the code was promised not to be called twice at once.
@@ -50,6 +64,13 @@ export class LimitedCalls {
     const { step, limitMs, signal, settleMs = limitMs } = call;
     if (call.atAnyRate !== true) await this.#untilFree(step, limitMs);
     const abort = new AbortController();
+    if (signal?.aborted === true) abort.abort(signal.reason);
+    const work = (async () => call.work(abort.signal))();
+    const settled = work.then(
+      () => undefined,
+      () => undefined,
+    );
+    if (await isSoon(settled)) return work;
     const aborted = new Promise<void>((resolve) => {
       const onAbort = (): void => {
         abort.abort(signal?.reason);
@@ -58,11 +79,6 @@ export class LimitedCalls {
       if (signal?.aborted === true) onAbort();
       else signal?.addEventListener("abort", onAbort, { once: true, signal: abort.signal });
     });
-    const work = (async () => call.work(abort.signal))();
-    const settled = work.then(
-      () => undefined,
-      () => undefined,
-    );
     let limit = limitMs;
     let inTime = await this.#within(Promise.race([settled, aborted]), limit);
     if (inTime && abort.signal.aborted) inTime = await this.#within(settled, (limit = settleMs));

@@ -1,8 +1,13 @@
 import type { Ending } from "../config/types.ts";
+import { Fault } from "../fault/fault.ts";
+
+const CLOSING = new Fault("TARGET_CLOSED", "the target is being closed");
 
 /** Whether a target is to end, and how. Its answers are methods, since they change while the caller waits. */
 export class TargetEnd {
-  readonly #closing = new AbortController();
+  #isClosed = false;
+  /** Made when somebody waits: there are thousands of targets, and few of them have anything to wait for. */
+  #closing: AbortController | undefined;
   #retired = false;
   #how: Ending = "stop";
 
@@ -14,7 +19,8 @@ export class TargetEnd {
   /** For good. */
   close(how: Ending): void {
     this.#how = how;
-    this.#closing.abort();
+    this.#isClosed = true;
+    this.#closing?.abort(CLOSING);
   }
 
   isRetired(): boolean {
@@ -22,7 +28,7 @@ export class TargetEnd {
   }
 
   isClosing(): boolean {
-    return this.#closing.signal.aborted;
+    return this.#isClosed;
   }
 
   /** Whether it is not to be warmed any more. */
@@ -41,6 +47,10 @@ export class TargetEnd {
 
   /** Aborts when it is being closed. */
   get closing(): AbortSignal {
+    if (this.#closing === undefined) {
+      this.#closing = new AbortController();
+      if (this.#isClosed) this.#closing.abort(CLOSING);
+    }
     return this.#closing.signal;
   }
 }

@@ -44,8 +44,8 @@ export class Target {
   readonly #draining = new Joined();
   readonly #end = new TargetEnd();
   #closing: Promise<void> | undefined;
-  /** Ends a warm that is under way; aborted while one that failed is undone. */
-  #warmAbort = new AbortController();
+  /** Ends a warm that is under way; aborted while one that failed is undone. Of the last warm, if there was one. */
+  #warmAbort: AbortController | undefined;
   /** Of the present active period. */
   #idleDrain: IdleDrain | undefined;
   /** Why the service ended by itself, since the last warm began. */
@@ -142,7 +142,7 @@ export class Target {
    */
   async retire(reason: string): Promise<void> {
     this.#end.retire();
-    this.#warmAbort.abort(new Fault("TARGET_CLOSED", `the target "${this.name}" is being made anew`));
+    this.#warmAbort?.abort(new Fault("TARGET_CLOSED", `the target "${this.name}" is being made anew`));
     await this.#serial.run(() => this.#drain(reason));
   }
 
@@ -173,7 +173,7 @@ export class Target {
   /** While a failed start is undone and during the delay after it nothing can wake the target: refuses the flows that are held for it. */
   refuseWhileWaiting(): void {
     if (this.#end.leavesHeld()) return;
-    const isUndoing = this.state === "warming" && this.#warmAbort.signal.aborted;
+    const isUndoing = this.state === "warming" && this.#warmAbort?.signal.aborted === true;
     const isDelayed = this.state === "inactive" && !this.#warming.isUnderWay() && this.#isWaiting();
     if (isUndoing || isDelayed) this.group.refuseHeld();
   }
@@ -186,7 +186,8 @@ export class Target {
   async #warm(cause: WakeCause, isRunning: boolean, onReady: () => void): Promise<void> {
     if (this.state === "active") return;
     if (this.#end.isNear()) throw new Fault("TARGET_CLOSED", `the target "${this.name}" is closed`);
-    const { signal } = (this.#warmAbort = new AbortController());
+    const abort = new AbortController();
+    const { signal } = (this.#warmAbort = abort);
     if (!isRunning) this.#death = undefined;
     const begun = this.#clock.now();
     const date = this.#clock.date();
@@ -209,7 +210,7 @@ export class Target {
       const retryInMs = this.#end.isNear() ? undefined : this.#backoff.failed();
       this.#fail(failure);
       // what was started may take its time to stop: clients need not wait for that
-      this.#warmAbort.abort(failure);
+      abort.abort(failure);
       this.#turnAway();
       await this.#undoWarm(started);
       const why = messageOf(failure);
@@ -229,7 +230,7 @@ export class Target {
   }
 
   #checkWarm(): void {
-    this.#warmAbort.signal.throwIfAborted();
+    this.#warmAbort?.signal.throwIfAborted();
     this.#checkAlive();
   }
 
@@ -341,7 +342,7 @@ export class Target {
     if (this.state === "closed") return;
     // also between the moment that it was found running and its turn
     this.#death = reason;
-    if (this.state === "warming") this.#warmAbort.abort(reason);
+    if (this.state === "warming") this.#warmAbort?.abort(reason);
     // a drain under way finds out when it is called off; otherwise that is how it was to end
     if (this.state !== "active") return;
     this.#idleDrain?.stop();
@@ -363,7 +364,7 @@ export class Target {
 
   async #close(how: Ending): Promise<void> {
     this.#end.close(how);
-    this.#warmAbort.abort(new Fault("TARGET_CLOSED", `the target "${this.name}" is being closed`));
+    this.#warmAbort?.abort(new Fault("TARGET_CLOSED", `the target "${this.name}" is being closed`));
     this.#idleDrain?.stop();
     const failures: unknown[] = [];
     await this.#serial.run(async () => {
@@ -372,7 +373,7 @@ export class Target {
           if (!hasCode(error, "TARGET_CLOSED")) failures.push(error);
         });
       }
-      this.#machine.transition("inactive", "closed", { reason: "closing" });
+      this.#machine.transition("inactive", "closed", { reason: "closing" }, "debug");
       this.#machine.forgetListeners();
     });
     const failure = collected(failures, `the target "${this.name}" could not be closed cleanly`);

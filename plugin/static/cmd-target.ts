@@ -42,15 +42,20 @@ interface Run {
 export class CmdTarget implements TargetHandler {
   readonly #context: TargetContext<CmdOptions>;
   #options: CmdOptions;
-  readonly #output: string;
-  readonly #record: CommandRecord;
   #run: Run | undefined;
 
   constructor(context: TargetContext<CmdOptions>) {
     this.#context = context;
     this.#options = context.options;
-    this.#output = join(context.directory, "output");
-    this.#record = new CommandRecord(join(context.directory, "command.json"));
+  }
+
+  // made when they are needed: of thousands of commands, few ever are
+  get #output(): string {
+    return join(this.#context.directory, "output");
+  }
+
+  get #record(): CommandRecord {
+    return new CommandRecord(join(this.#context.directory, "command.json"));
   }
 
   get stopLimitMs(): number {
