@@ -42,7 +42,7 @@ export async function runDaemon(file: string, config: Config, registry: Registry
   const tools = systemTools();
   const progress = new Progress(systemClock);
   const notifier = createNotifier(process.env, logger, { tools });
-  const runtimeDirectory = new RuntimeDirectory(config.runtimeDir);
+  const runtimeDirectory = new RuntimeDirectory(config.runtimeDir, logger);
   let ending: Ending = "stop";
   try {
     const begun = systemClock.now();

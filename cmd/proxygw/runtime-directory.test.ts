@@ -2,7 +2,12 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { collectingLog } from "../../pkg/log/collecting-log.ts";
 import { RuntimeDirectory } from "./runtime-directory.ts";
+
+function given(path: string, log = collectingLog()): RuntimeDirectory {
+  return new RuntimeDirectory(path, log);
+}
 
 describe("RuntimeDirectory", () => {
   let base: string;
@@ -15,24 +20,24 @@ describe("RuntimeDirectory", () => {
 
   it("is one daemon's alone, and gone after it", async () => {
     const path = join(base, "deep", "run");
-    const first = new RuntimeDirectory(path);
+    const first = given(path);
     await first.acquire();
-    await expect(new RuntimeDirectory(path).acquire()).rejects.toMatchObject({
+    await expect(given(path).acquire()).rejects.toMatchObject({
       code: "RUNTIME_DIR_IN_USE",
       message: expect.stringContaining(`pid ${process.pid}`) as string,
     });
     await first.release("stop");
     await first.release("stop");
     expect(existsSync(path)).toBe(false);
-    await new RuntimeDirectory(path).acquire();
+    await given(path).acquire();
   });
 
   it("is taken over from a daemon that died, and still taken away at the end", async () => {
     const path = join(base, "run");
-    await new RuntimeDirectory(path).acquire();
+    await given(path).acquire();
     const file = join(path, "daemon.json");
     writeFileSync(file, readFileSync(file, "utf8").replace(/"startTicks":"\d+"/, '"startTicks":"1"'));
-    const next = new RuntimeDirectory(path);
+    const next = given(path);
     await next.acquire();
     await next.release("stop");
     expect(existsSync(path)).toBe(false);
@@ -42,22 +47,34 @@ describe("RuntimeDirectory", () => {
     const there = join(base, "there");
     mkdirSync(there);
     writeFileSync(join(there, "daemon.json"), "{torn");
-    const directory = new RuntimeDirectory(there);
+    const directory = given(there);
     await directory.acquire();
     await directory.release("stop");
     expect(existsSync(there)).toBe(true);
   });
 
-  it.each(["{torn", "null", '{"identity":null}', '{"identity":{"pid":-1}}'])("does not take %s for an owner", async (text) => {
-    writeFileSync(join(base, "daemon.json"), text);
-    await new RuntimeDirectory(base).acquire();
+  it.each(["{torn", "null", '{"identity":null}', '{"identity":{"pid":-1}}'])(
+    "does not take %s for an owner, and says so",
+    async (text) => {
+      const log = collectingLog();
+      const file = join(base, "daemon.json");
+      writeFileSync(file, text);
+      await given(base, log).acquire();
+      expect(log.entries).toMatchObject([{ level: "warn", fields: { file } }]);
+    },
+  );
+
+  it("finds nothing wrong with a directory that is new", async () => {
+    const log = collectingLog();
+    await given(join(base, "run"), log).acquire();
+    expect(log.entries).toEqual([]);
   });
 
   it("is refused where other users could put something into it", async () => {
     const path = join(base, "run");
     mkdirSync(path);
     chmodSync(path, 0o777);
-    await expect(new RuntimeDirectory(path).acquire()).rejects.toMatchObject({
+    await expect(given(path).acquire()).rejects.toMatchObject({
       code: "RUNTIME_DIR_UNUSABLE",
       message: expect.stringContaining(`everybody can write to ${path}; try: chmod o-w ${path}`) as string,
     });
@@ -66,12 +83,12 @@ describe("RuntimeDirectory", () => {
 
   it("says what is wrong with the path", async () => {
     writeFileSync(join(base, "file"), "");
-    await expect(new RuntimeDirectory(join(base, "file")).acquire()).rejects.toMatchObject({ code: "RUNTIME_DIR_UNUSABLE" });
+    await expect(given(join(base, "file")).acquire()).rejects.toMatchObject({ code: "RUNTIME_DIR_UNUSABLE" });
   });
 
   it("is left as it is for the next daemon when all is kept, which takes it away at its end", async () => {
     const path = join(base, "run");
-    const first = new RuntimeDirectory(path);
+    const first = given(path);
     await first.acquire();
     const file = join(path, "daemon.json");
     const owner = readFileSync(file, "utf8");
@@ -79,7 +96,7 @@ describe("RuntimeDirectory", () => {
     await first.release("stop");
     expect(readFileSync(file, "utf8")).toBe(owner);
     writeFileSync(file, owner.replace(/"startTicks":"\d+"/, '"startTicks":"1"'));
-    const next = new RuntimeDirectory(path);
+    const next = given(path);
     await next.acquire();
     await next.release("stop");
     expect(existsSync(path)).toBe(false);

@@ -1,7 +1,8 @@
 import { mkdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Ending } from "../../pkg/config/types.ts";
-import { Fault } from "../../pkg/fault/fault.ts";
+import { Fault, hasCode, messageOf } from "../../pkg/fault/fault.ts";
+import type { Log } from "../../pkg/log/log.ts";
 import { findFlaw, trustedUsers } from "../../pkg/trust/trust.ts";
 import { identityOf, isIdentity, sameIdentity } from "../../pkg/process/process-group.ts";
 import type { CommandIdentity } from "../../pkg/process/process.ts";
@@ -17,10 +18,12 @@ interface Owner {
 export class RuntimeDirectory {
   readonly #path: string;
   readonly #ownerFile: string;
+  readonly #log: Log;
   #owner: Owner | undefined;
 
-  constructor(path: string) {
+  constructor(path: string, log: Log) {
     this.#path = path;
+    this.#log = log;
     this.#ownerFile = join(path, "daemon.json");
   }
 
@@ -58,11 +61,14 @@ export class RuntimeDirectory {
     }
   }
 
-  /** Of a daemon that lives or died; damaged: none. */
+  /** Of a daemon that lives or died; of a damaged file, which is logged: none. */
   async #formerOwner(): Promise<Owner | undefined> {
+    const file = this.#ownerFile;
     try {
-      return ownerIn(await readFile(this.#ownerFile, "utf8"));
-    } catch {
+      return ownerIn(await readFile(file, "utf8"));
+    } catch (error) {
+      if (!hasCode(error, "ENOENT"))
+        this.#log.warn("ignoring a damaged record of the former daemon", { file, error: messageOf(error) });
       return undefined;
     }
   }
@@ -80,14 +86,12 @@ export class RuntimeDirectory {
   }
 }
 
-/** Whose directory it is, by the text of the file; of one that is damaged, nobody's. */
-export function ownerIn(text: string): Owner | undefined {
-  try {
-    const owner = JSON.parse(text) as unknown;
-    if (typeof owner !== "object" || owner === null) return undefined;
-    const { identity, made } = owner as Partial<Record<keyof Owner, unknown>>;
-    return { identity: isIdentity(identity) ? identity : undefined, made: made === true };
-  } catch {
-    return undefined;
-  }
+/** Whose directory it is, by the text of the file. @throws Error when the text is no record */
+export function ownerIn(text: string): Owner {
+  const owner = JSON.parse(text) as unknown;
+  if (typeof owner !== "object" || owner === null) throw new TypeError("it describes no daemon");
+  const { identity, made } = owner as Partial<Record<keyof Owner, unknown>>;
+  // a daemon that could not find out its own left it out
+  if (identity !== undefined && !isIdentity(identity)) throw new TypeError("it names no process");
+  return { identity, made: made === true };
 }
