@@ -2,7 +2,7 @@ import { mkdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Ending } from "../../pkg/config/types.ts";
 import { Fault } from "../../pkg/fault/fault.ts";
-import { findFlaw, trustedUsers } from "../../pkg/trust/trust.ts";
+import { findFlaw, type Flaw, trustedUsers } from "../../pkg/trust/trust.ts";
 import { identityOf, isIdentity, sameIdentity } from "../../pkg/process/process-group.ts";
 import type { CommandIdentity } from "../../pkg/process/process.ts";
 
@@ -28,8 +28,7 @@ export class RuntimeDirectory {
   async acquire(): Promise<void> {
     try {
       const made = await mkdir(this.#path, { recursive: true, mode: 0o755 });
-      // what is in it decides which processes are stopped and which sysctls are set
-      const flaw = await findFlaw(this.#path, await trustedUsers());
+      const flaw = await this.flaw();
       if (flaw !== undefined) {
         throw new Fault(
           "RUNTIME_DIR_UNUSABLE",
@@ -37,10 +36,11 @@ export class RuntimeDirectory {
         );
       }
       const former = await this.#formerOwner();
-      if (former?.identity !== undefined && sameIdentity(former.identity, identityOf(former.identity.pid))) {
+      const pid = await this.livingOwner();
+      if (pid !== undefined) {
         throw new Fault(
           "RUNTIME_DIR_IN_USE",
-          `the runtime directory ${this.#path} is in use by another proxygw (pid ${former.identity.pid}); give this one its own with runtime_dir`,
+          `the runtime directory ${this.#path} is in use by another proxygw (pid ${pid}); give this one its own with runtime_dir`,
         );
       }
       const owner: Owner = { identity: identityOf(process.pid), made: made !== undefined || former?.made === true };
@@ -65,6 +65,17 @@ export class RuntimeDirectory {
     } catch {
       return undefined;
     }
+  }
+
+  /** The pid of the daemon that has it now; undefined: none that lives. */
+  async livingOwner(): Promise<number | undefined> {
+    const identity = (await this.#formerOwner())?.identity;
+    return identity !== undefined && sameIdentity(identity, identityOf(identity.pid)) ? identity.pid : undefined;
+  }
+
+  /** How others could change what is in it, which decides which processes are stopped and which sysctls are set. */
+  async flaw(): Promise<Flaw | undefined> {
+    return findFlaw(this.#path, await trustedUsers());
   }
 
   /**
