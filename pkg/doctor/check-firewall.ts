@@ -7,7 +7,7 @@
  */
 import type { Config, FrontendConfig, Route } from "../config/types.ts";
 import type { Finding } from "../plugin/finding.ts";
-import { type AddrPort, isLoopback, isWildcard } from "../value/addr-port.ts";
+import { type AddrPort, formatAddrPort, isLoopback, isWildcard } from "../value/addr-port.ts";
 import type { Protocol } from "../value/protocol.ts";
 import { addressRange } from "./address-range.ts";
 import { firewallRemedy } from "./firewall-remedy.ts";
@@ -108,58 +108,65 @@ function fateOf(outcomes: readonly Outcome[]): Fate {
   return outcomes.some(({ doubt, kind }) => doubt === "unknown" || kind === "unknown") ? "unreadable" : "depends";
 }
 
+const SEVERITIES = { dropped: "error", unreadable: "warning", depends: "note" } as const;
+
+/** What becomes, in one chain, of all packets of a frontend to one place. */
+interface Sum {
+  readonly passage: Passage;
+  readonly fate: keyof typeof SEVERITIES;
+  readonly outcomes: readonly Outcome[];
+  /** By which they do not get through, where by others they do. */
+  readonly devices: readonly string[];
+}
+
 function findingsOf(base: Chain, results: readonly Result[], chains: readonly Chain[]): Finding[] {
-  const where = chainText(base);
-  const severities = { dropped: "error", unreadable: "warning", depends: "note" } as const;
-  const groups = new Map<string, Result[]>();
+  const groups = new Map<string, [Sum, ...Sum[]]>();
+  const ways = new Map<string, Result[]>();
   for (const result of results) {
-    if (result.fate === "passes") continue;
-    const { passage } = result;
-    const same = results.filter((each) => each.passage.frontend === passage.frontend && each.passage.to === passage.to);
-    // a firewall that lets in one side and not the other is meant so more often than not
-    const fate = same.some((each) => each.fate === "passes") ? "depends" : result.fate;
-    const key = `${fate} ${String(passage.isTranslated)} ${same.length > 1 ? (passage.packet.iif ?? "") : ""}`;
-    groups.set(key, [...(groups.get(key) ?? []), { ...result, fate }]);
+    const { frontend, to, isTranslated } = result.passage;
+    const key = `${frontend}\n${formatAddrPort(to)}\n${String(isTranslated)}`;
+    ways.set(key, [...(ways.get(key) ?? []), result]);
   }
-  return [...groups.values()].flatMap((group): Finding[] => {
-    const [first] = group;
-    if (first === undefined || first.fate === "passes") return [];
-    return [
-      {
-        id: "firewall-drops",
-        severity: severities[first.fate],
-        what: dropText(group, results),
-        where,
-        remedy: firewallRemedy(
-          base,
-          chains,
-          group.map(({ passage }) => passage),
-        ),
-      },
-    ];
+  for (const sum of [...ways.values()].flatMap(sumOf)) {
+    const key = `${sum.fate} ${String(sum.passage.isTranslated)} ${sum.devices.join()}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [sum]);
+    else group.push(sum);
+  }
+  return [...groups.values()].map((group) => {
+    const passages = group.map(({ passage }) => passage);
+    const remedy = firewallRemedy(base, chains, passages);
+    return { id: "firewall-drops", severity: SEVERITIES[group[0].fate], what: dropText(group), where: chainText(base), remedy };
   });
 }
 
-function dropText(group: readonly Result[], all: readonly Result[]): string {
-  const [first] = group;
-  if (first === undefined) return "";
-  const { passage, fate, outcomes } = first;
-  const frontends = named(
-    "frontend",
-    group.map((each) => each.passage.frontend),
-  );
-  const devices = [...new Set(all.map((each) => each.passage.packet.iif ?? ""))];
-  const { iif } = passage.packet;
-  const clients =
-    iif !== undefined && devices.length > 1 ? `clients of ${frontends} that come in by ${iif}` : `clients of ${frontends}`;
+function sumOf(results: readonly Result[]): Sum[] {
+  const failing = results.filter(({ fate }) => fate !== "passes");
+  const [first] = failing;
+  if (first === undefined) return [];
+  const { passage, outcomes } = failing.find(({ fate }) => fate !== "dropped") ?? first;
+  // a firewall that lets in one side and not the other is meant so more often than not
+  const isPartial = failing.length < results.length;
+  const devices = isPartial ? failing.flatMap((each) => each.passage.packet.iif ?? []) : [];
+  if (!isPartial && failing.every(({ fate }) => fate === "dropped")) return [{ passage, fate: "dropped", outcomes, devices }];
+  const isUnreadable = failing.some(({ fate }) => fate === "unreadable");
+  return [{ passage, fate: isUnreadable ? "unreadable" : "depends", outcomes, devices }];
+}
+
+function dropText(group: readonly [Sum, ...Sum[]]): string {
+  const [{ passage, fate, outcomes, devices }] = group;
+  const names = group.map((each) => each.passage.frontend);
+  const clients = `clients of ${named("frontend", names)}${devices.length > 0 ? ` that come in by ${devices.join(", ")}` : ""}`;
   const goal = passage.isTranslated ? "on their way to the endpoint" : "on their way to the page";
   const by = outcomes.findLast(({ kind }) => kind === "drop")?.by ?? "";
-  if (fate === "dropped") return `${clients} are dropped ${goal}: ${by}`;
-  const exceptions = outcomes.filter(({ kind }) => kind !== "drop").map((each) => each.by);
-  if (fate === "depends" && exceptions.length > 0)
-    return `${clients} are dropped ${goal} (${by}), but for some that this lets through: ${exceptions.join("; ")}`;
-  if (fate === "depends") return `${clients} are dropped ${goal}: ${by}; by other interfaces they get through`;
-  return `${clients} may be dropped ${goal} (${by}): it cannot be told from here, because of: ${exceptions.join("; ")}`;
+  const exceptions = outcomes
+    .filter(({ kind }) => kind !== "drop")
+    .map((each) => each.by)
+    .join("; ");
+  if (fate === "unreadable")
+    return `${clients} may be dropped ${goal} (${by}): it cannot be told from here, because of: ${exceptions}`;
+  if (exceptions !== "") return `${clients} are dropped ${goal} (${by}), but for those that this lets through: ${exceptions}`;
+  return `${clients} are dropped ${goal}: ${by}`;
 }
 
 export function chainText({ family, table, name, legacy }: Chain): string {

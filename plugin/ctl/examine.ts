@@ -1,3 +1,6 @@
+import { constants } from "node:fs";
+import { access } from "node:fs/promises";
+import { dirname } from "node:path";
 import { DEFAULT_SOCKET } from "../../pkg/ctl/packet.ts";
 import { hasCode, messageOf } from "../../pkg/fault/fault.ts";
 import type { Examination, Finding } from "../../pkg/plugin/finding.ts";
@@ -21,6 +24,18 @@ export async function examineSocket(config: CtlConfig | undefined, { capabilitie
   if (gid !== undefined && !capabilities.has("CAP_CHOWN") && process.getgroups?.().includes(gid) !== true) {
     const what = `giving the socket to the group "${config.group ?? ""}" takes CAP_CHOWN`;
     findings.push({ id: "ctl-privileges", severity: "error", what, where, remedy: "run proxygw as root, or leave out group" });
+  }
+  const directory = dirname(path);
+  const canWrite = await access(directory, constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+  if (!canWrite) {
+    const what = `its directory ${directory} does not exist, or this user cannot write there`;
+    return [
+      ...findings,
+      { id: "ctl-socket", severity: "error", what, where, remedy: `mkdir -p ${directory}, or choose another socket` },
+    ];
   }
   try {
     await examinePlace(path, gid);
