@@ -230,10 +230,12 @@ function elementValue(element: unknown): unknown {
 }
 
 function portRange(value: unknown): Range | undefined {
-  if (typeof value === "number" && Number.isSafeInteger(value)) return [BigInt(value), BigInt(value)];
-  if (!isJson(value)) return undefined;
-  const [first, last] = list(value["range"]);
-  return typeof first === "number" && typeof last === "number" ? [BigInt(first), BigInt(last)] : undefined;
+  const [first, last] = isJson(value) ? list(value["range"]) : [value, value];
+  return isPort(first) && isPort(last) ? [BigInt(first), BigInt(last)] : undefined;
+}
+
+function isPort(value: unknown): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 65_535;
 }
 
 function addressesOf(value: unknown): Range | undefined {

@@ -71,7 +71,7 @@ describe("proxygw doctor", () => {
     const before = await state();
     const begun = performance.now();
     const { exitCode, status, config, findings } = await report();
-    expect(performance.now() - begun).toBeLessThan(paced(3000));
+    expect(performance.now() - begun).toBeLessThan(paced(10_000));
     expect(findings.filter(({ severity }) => severity === "error" || severity === "warning")).toEqual([]);
     expect({ exitCode, status, config }).toEqual({ exitCode: 0, status: 0, config: daemon.configFile });
     expect(findings.map(({ id }) => id)).toEqual(
@@ -233,7 +233,7 @@ END`);
 
   it("misses routes, addresses, files and programs", async () => {
     await daemon.configure({
-      runtime_dir: "/proc/nowhere",
+      runtime_dir: join(daemon.configFile, "run"),
       log: { output: "/nowhere/log" },
       targets: [
         { ...TARGETS[0], options: { command: "exec no-such-program", cwd: "/nowhere" } },
