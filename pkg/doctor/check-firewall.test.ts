@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Finding } from "../plugin/finding.ts";
 import { firewallFindings, forwardFindings, natFindings } from "./check-firewall.ts";
-import { configOf, iptables, isLocal, network } from "./fake-facts.ts";
+import { configOf, iptables, isLocal, network } from "../../test/fixture/machine.ts";
 import { parseIptablesSave } from "./iptables-rules.ts";
 import type { Chain } from "./rules.ts";
 

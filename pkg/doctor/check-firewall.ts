@@ -23,7 +23,7 @@ export interface FirewallFacts {
 }
 
 /** A packet at a hook, and whose. */
-export interface Passage {
+interface Passage {
   readonly frontend: string;
   readonly hook: "input" | "forward";
   /** Where it is going there; `isForwarded` by DNAT. */
@@ -169,7 +169,7 @@ function dropText(group: readonly [Sum, ...Sum[]]): string {
   return `${clients} are dropped ${goal}: ${by}`;
 }
 
-export function chainText({ family, table, name, legacy }: Chain): string {
+function chainText({ family, table, name, legacy }: Chain): string {
   return `chain ${name} of table ${family} ${table}${legacy ? " (legacy iptables)" : ""}`;
 }
 

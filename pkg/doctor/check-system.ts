@@ -5,17 +5,16 @@ import { QUEUE_WAY_TEXT } from "../dataplane/nft/queue-way.ts";
 import type { QueueWay } from "../dataplane/nft/ruleset.ts";
 import { hasCode, messageOf } from "../fault/fault.ts";
 import type { Finding } from "../plugin/finding.ts";
+import type { Answer } from "./answer.ts";
 
-/** What came of a question: an answer, or the error. undefined: it was not asked. */
-export type Answer<T> = { readonly value: T } | { readonly error: unknown } | undefined;
-
+/** undefined: it was not asked. */
 export interface SystemFacts {
   readonly lacks: readonly Lack[];
   /** Whether the kernel has packet queues, and this process may open one. */
-  readonly queues: Answer<true>;
-  readonly way: Answer<QueueWay["way"]>;
+  readonly queues: Answer<true> | undefined;
+  readonly way: Answer<QueueWay["way"]> | undefined;
   /** How the fast path's probe went; only where it is wanted. */
-  readonly flowtables: Answer<boolean>;
+  readonly flowtables: Answer<boolean> | undefined;
 }
 
 const IDS: Readonly<Record<string, string>> = {

@@ -8,7 +8,7 @@ import { portFindings } from "./check-ports.ts";
 import { sysctlFindings } from "./check-sysctls.ts";
 import { type SystemFacts, systemFindings } from "./check-system.ts";
 import { unitFindings } from "./check-unit.ts";
-import { configOf, isLocal, network } from "./fake-facts.ts";
+import { configOf, isLocal, network } from "../../test/fixture/machine.ts";
 import type { Network } from "./network.ts";
 import type { Socket } from "./sockets.ts";
 

@@ -8,7 +8,8 @@ import { hasCode } from "../fault/fault.ts";
 import { openQueue } from "../netlink/open-queue.ts";
 import { findQueue, QUEUE_TABLE } from "../netlink/queue-table.ts";
 import type { ToolRunner } from "../process/process.ts";
-import type { Answer, SystemFacts } from "./check-system.ts";
+import { type Answer, answerOf } from "./answer.ts";
+import type { SystemFacts } from "./check-system.ts";
 import { SILENT } from "./silent.ts";
 
 /** What of a configuration the probes go by. */
@@ -23,11 +24,11 @@ export async function collectSystem(lacks: readonly Lack[], dataplane: Dataplane
   const nft = new Nft(tools);
   const sysctls = { get: () => Promise.resolve(undefined) };
   const [queues, way, flowtables] = await Promise.all([
-    lacks.some(({ code }) => code === "PRIVILEGE_MISSING") ? undefined : answerOf(tryQueue),
-    isBlocked ? undefined : answerOf(async () => (await findQueueWay({ nft, tools, table, queue, mark: marks.queue })).way),
+    lacks.some(({ code }) => code === "PRIVILEGE_MISSING") ? undefined : answered(tryQueue),
+    isBlocked ? undefined : answered(async () => (await findQueueWay({ nft, tools, table, queue, mark: marks.queue })).way),
     isBlocked || fastpath === "off"
       ? undefined
-      : answerOf(async () => (await findFastPath(fastpath, { nft, sysctls, log: SILENT })) !== undefined),
+      : answered(async () => (await findFastPath(fastpath, { nft, sysctls, log: SILENT })) !== undefined),
   ]);
   return { lacks, queues, way, flowtables };
 }
@@ -40,13 +41,11 @@ export function isUnasked(lacks: readonly Lack[]): boolean {
   );
 }
 
-async function answerOf<T>(step: () => Promise<T>): Promise<Answer<T>> {
-  try {
-    return { value: await step() };
-  } catch (error) {
-    if (hasCode(error, "TOOL_TIMEOUT")) throw error;
-    return { error };
-  }
+/** A tool that hangs is no answer. */
+async function answered<T>(step: () => Promise<T>): Promise<Answer<T>> {
+  const answer = await answerOf(step);
+  if ("error" in answer && hasCode(answer.error, "TOOL_TIMEOUT")) throw answer.error;
+  return answer;
 }
 
 /** Opens a queue that nobody has for a moment: which one does not matter, no rule leads to it. */

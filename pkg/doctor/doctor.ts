@@ -21,6 +21,7 @@ import type { Finding } from "../plugin/finding.ts";
 import type { Registry } from "../plugin/registry.ts";
 import { effectiveCapabilities } from "../process/capabilities.ts";
 import type { ToolRunner } from "../process/process.ts";
+import { answerOf, valueOf } from "./answer.ts";
 import { directoryTrouble, fileFindings, fileTrouble } from "./check-files.ts";
 import { firewallFindings, forwardFindings, natFindings } from "./check-firewall.ts";
 import { networkFindings } from "./check-network.ts";
@@ -89,32 +90,31 @@ class Doctor {
 
   async run(): Promise<Finding[]> {
     const { subject, tools, host } = this.#options;
-    const failures: Finding[] = [];
-    const keep = (each: Finding): undefined => {
-      failures.push(each);
-      return undefined;
-    };
-    const lacks = await findLacks(tools, host).catch((error: unknown) => keep(notLookedAt("the kernel and the tools", error)));
-    const owners = await this.#owners().catch((error: unknown) => keep(notLookedAt("other daemons", error)));
-    const running = owners === undefined ? undefined : runningDaemon(owners);
+    const lacks = await answerOf(() => findLacks(tools, host));
+    const owners = await answerOf(() => this.#owners());
+    const running = "value" in owners ? runningDaemon(owners.value) : undefined;
     const groups = await Promise.all([
-      this.#look("what the kernel can do", async () =>
-        lacks === undefined ? [] : systemFindings(await collectSystem(lacks, this.#dataplane, tools), subject?.config),
+      this.#look("the kernel and the tools", async () =>
+        systemFindings(await collectSystem(valueOf(lacks), this.#dataplane, tools), subject?.config),
       ),
-      owners === undefined ? [] : ownerFindings(owners, this.#dataplane, subject !== undefined),
+      this.#look("other daemons", () => Promise.resolve(ownerFindings(valueOf(owners), this.#dataplane, subject !== undefined))),
       this.#look("the daemon's files", () => this.#files()),
       this.#look("the plugins", () => this.#plugins(running !== undefined)),
       this.#look("kernel settings", () => this.#sysctls()),
       this.#look("ports in use", () => this.#ports(running)),
-      this.#look("the network and other tables' rules", () => this.#network(lacks === undefined || isUnasked(lacks))),
+      this.#look("the network and other tables' rules", () => this.#network(!("value" in lacks) || isUnasked(lacks.value))),
       this.#look("systemd", () => this.#unit()),
     ]);
-    return [...failures, ...groups.flat()];
+    return groups.flat();
   }
 
   /** What fails is told, and the rest is looked at all the same. */
   async #look(what: string, step: () => Promise<Finding[]>): Promise<Finding[]> {
-    return step().catch((error: unknown) => [notLookedAt(what, error)]);
+    try {
+      return await step();
+    } catch (error) {
+      return [notLookedAt(what, error)];
+    }
   }
 
   async #owners(): Promise<OwnerFacts> {

@@ -3,7 +3,7 @@ import { FakeClock } from "../clock/fake-clock.ts";
 import type { Finding } from "../plugin/finding.ts";
 import { Registry } from "../plugin/registry.ts";
 import { examinePlugins } from "./examine-plugins.ts";
-import { configOf } from "./fake-facts.ts";
+import { configOf } from "../../test/fixture/machine.ts";
 
 const CONFIG = configOf('  - { name: near, kind: "static:always", listen: 0.0.0.0:8088, target: here:http }');
 const EXAMINATION = { capabilities: new Set<never>(), isRunning: false };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { iptables } from "./fake-facts.ts";
+import { iptables } from "../../test/fixture/machine.ts";
 import { walk } from "./rule-walk.ts";
 import type { Chain, Packet } from "./rules.ts";
 

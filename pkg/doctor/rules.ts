@@ -34,7 +34,7 @@ export interface Rule {
   readonly text: string;
 }
 
-export interface Base {
+interface Base {
   readonly type: string;
   readonly hook: string;
   readonly priority: number;

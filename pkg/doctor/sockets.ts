@@ -6,7 +6,7 @@ import { isWildcard } from "../value/addr-port.ts";
 import { addressText } from "../value/cidr.ts";
 import type { Family, Protocol } from "../value/protocol.ts";
 
-export interface Holder {
+interface Holder {
   readonly pid: number;
   readonly name: string;
 }

@@ -5,11 +5,18 @@ import { DEFAULT_SOCKET } from "../../pkg/ctl/packet.ts";
 import { hasCode, messageOf } from "../../pkg/fault/fault.ts";
 import type { Examination, Finding } from "../../pkg/plugin/finding.ts";
 import { groupId } from "./group.ts";
-import type { CtlConfig } from "./plugin.ts";
 import { examinePlace } from "./socket-file.ts";
 
+interface SocketConfig {
+  readonly socket?: string;
+  readonly group?: string;
+}
+
 /** Whether the control socket could be opened, and given to its group. */
-export async function examineSocket(config: CtlConfig | undefined, { capabilities, isRunning }: Examination): Promise<Finding[]> {
+export async function examineSocket(
+  config: SocketConfig | undefined,
+  { capabilities, isRunning }: Examination,
+): Promise<Finding[]> {
   if (config === undefined) return [];
   const path = config.socket ?? DEFAULT_SOCKET;
   const where = `plugins.ctl, socket ${path}`;
