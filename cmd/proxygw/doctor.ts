@@ -69,7 +69,7 @@ async function subjectOf(file: string, registry: Registry, problems: Finding[]):
       config,
       needs: needsOf(config, isLocal),
       flaw: await configFlaw(file, process.env),
-      runtimeOwner: await directory.livingOwner(),
+      runtimeOwner: (await directory.isReadable()) ? await directory.livingOwner() : "unreadable",
       runtimeDirFlaw: await directory.flaw(),
     };
   } catch (error) {

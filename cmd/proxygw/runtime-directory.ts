@@ -1,7 +1,8 @@
-import { mkdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { access, mkdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Ending } from "../../pkg/config/types.ts";
-import { Fault } from "../../pkg/fault/fault.ts";
+import { Fault, hasCode } from "../../pkg/fault/fault.ts";
 import { findFlaw, type Flaw, trustedUsers } from "../../pkg/trust/trust.ts";
 import { identityOf, isIdentity, sameIdentity } from "../../pkg/process/process-group.ts";
 import type { CommandIdentity } from "../../pkg/process/process.ts";
@@ -65,6 +66,14 @@ export class RuntimeDirectory {
     } catch {
       return undefined;
     }
+  }
+
+  /** Whether this user may look who has it. */
+  async isReadable(): Promise<boolean> {
+    return access(this.#ownerFile, constants.R_OK).then(
+      () => true,
+      (error: unknown) => !hasCode(error, "EACCES"),
+    );
   }
 
   /** The pid of the daemon that has it now; undefined: none that lives. */

@@ -22,7 +22,9 @@ export function portsOf({ frontends, targets }: Config): Set<number> {
 }
 
 export function portFindings({ frontends, targets }: Config, facts: PortFacts): Finding[] {
-  const foreign = facts.sockets.filter(({ holders }) => !holders.some(({ pid }) => pid === facts.running));
+  // one of which cannot be seen whose it is may be the daemon's
+  const isOwn = ({ holders }: Socket): boolean => holders.length === 0 || holders.some(({ pid }) => pid === facts.running);
+  const foreign = facts.running === undefined ? facts.sockets : facts.sockets.filter((socket) => !isOwn(socket));
   const listens = frontends.flatMap((frontend) => frontend.routes.flatMap((route) => listenFindings(frontend, route, foreign)));
   // while the daemon runs, its services listen
   const services = facts.running === undefined ? targets.filter((target) => facts.startsService(target)) : [];

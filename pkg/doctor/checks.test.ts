@@ -151,6 +151,9 @@ describe("portFindings", () => {
     expect(run(page, [socket("10.0.1.1", 8088)])[0]).toContain("error listen-port-in-use");
     // the daemon's own page
     expect(run(page, [socket("0.0.0.0", 8088)], 9)).toEqual([]);
+    // perhaps the daemon's: this user cannot see
+    expect(run(page, [{ ...socket("0.0.0.0", 8088), holders: [] }], 9)).toEqual([]);
+    expect(run(page, [{ ...socket("0.0.0.0", 8088), holders: [] }])[0]).toContain("another process listens");
   });
 
   it("finds who listens in a service's place, unless the daemon runs", () => {

@@ -45,8 +45,8 @@ export interface Subject {
   readonly needs: Needs;
   /** Why the daemon refuses the file; undefined: it does not. */
   readonly flaw: string | undefined;
-  /** The daemon that has the runtime directory, if it lives. */
-  readonly runtimeOwner: number | undefined;
+  /** The daemon that has the runtime directory, if it lives. "unreadable": this user may not know. */
+  readonly runtimeOwner: number | "unreadable" | undefined;
   /** Why the daemon refuses the runtime directory. */
   readonly runtimeDirFlaw: { readonly what: string; readonly remedy: string } | undefined;
 }
@@ -122,11 +122,11 @@ class Doctor {
     const { table, queue } = this.#dataplane;
     const owner = await new TableLock({ table, clock, log: SILENT }).owner();
     const queues = await readFile(QUEUE_TABLE, "latin1").catch(() => "");
-    return {
-      table: owner === "unaskable" ? "unknown" : owner?.pid,
-      queuePort: findQueue(queues, queue)?.port,
-      runtimeDir: subject?.runtimeOwner,
-    };
+    const of = owner === "unaskable" ? "unknown" : owner?.pid;
+    const { runtimeOwner } = subject ?? {};
+    // of the two, its being this configuration's is by far the more likely
+    const runtimeDir = runtimeOwner === "unreadable" ? (of === "unknown" ? undefined : of) : runtimeOwner;
+    return { table: of, queuePort: findQueue(queues, queue)?.port, runtimeDir };
   }
 
   async #sysctls(): Promise<Finding[]> {

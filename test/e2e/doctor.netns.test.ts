@@ -145,6 +145,18 @@ describe("proxygw doctor", () => {
     expect((await get()).exitCode).toBe(0);
   });
 
+  it("sees the rules of legacy iptables too", async ({ skip }) => {
+    const { exitCode } = await topology.run("gateway", "iptables-legacy", "-P", "FORWARD", "DROP");
+    if (exitCode !== 0) skip("this kernel has no legacy iptables");
+    const found = await troubles();
+    expect(found).toMatchObject([
+      { id: "firewall-drops", severity: "error", where: "chain FORWARD of table ip filter (legacy iptables)" },
+    ]);
+    expect((await report()).findings).toContainEqual(expect.objectContaining({ id: "iptables-legacy", severity: "note" }));
+    await sh(found[0]?.remedy ?? "false");
+    expect(await troubles()).toEqual([]);
+  });
+
   it("finds what a policy of the input chain drops, by the port that counts there", async () => {
     await sh(`nft add table inet filter
       nft add chain inet filter input '{ type filter hook input priority 0; policy drop; }'
