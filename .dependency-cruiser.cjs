@@ -42,6 +42,14 @@ module.exports = {
     layer("frontend", "^pkg/frontend/", [...BASE, TYPES, "^pkg/frontend/", "^pkg/target/", "^pkg/dataplane/dataplane\\.ts$"]),
     layer("plugin-contract", "^pkg/plugin/", [...BASE, TYPES, "^pkg/plugin/", "^pkg/(target|frontend)/(handler|state)\\.ts$"]),
     layer("config", "^pkg/config/", [...BASE, "^pkg/config/", "^pkg/plugin/", "^pkg/dataplane/dataplane\\.ts$"]),
+    // the driver's probes, each by name: what changes the packet path is not for it
+    layer("doctor", "^pkg/doctor/", [
+      ...BASE,
+      TYPES,
+      "^pkg/(doctor|netlink|plugin)/",
+      "^pkg/dataplane/dataplane\\.ts$",
+      "^pkg/dataplane/nft/(fast-devices|nft|probe|queue-way|ruleset|sysctl|system-settings|table-lock)\\.ts$",
+    ]),
     layer("engine", "^pkg/engine/", [
       ...BASE,
       TYPES,
@@ -60,7 +68,7 @@ module.exports = {
     {
       name: "only-the-daemon-constructs-the-nft-driver",
       severity: "error",
-      from: { path: "^(cmd|pkg|plugin)/", pathNot: ["^cmd/proxygw/", "^pkg/dataplane/nft/"] },
+      from: { path: "^(cmd|pkg|plugin)/", pathNot: ["^cmd/proxygw/", "^pkg/dataplane/nft/", "^pkg/doctor/"] },
       to: { path: "^pkg/dataplane/nft/" },
     },
     {

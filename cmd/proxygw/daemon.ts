@@ -1,6 +1,5 @@
 /** One run of the daemon, from a valid configuration to the end. */
 import { readFile } from "node:fs/promises";
-import { networkInterfaces } from "node:os";
 import { systemClock } from "../../pkg/clock/clock.ts";
 import { ConfigError } from "../../pkg/config/config-error.ts";
 import { needsOf } from "../../pkg/config/needs.ts";
@@ -19,6 +18,7 @@ import { systemCommands, systemTools } from "../../pkg/process/runner.ts";
 import { version } from "../../pkg/version/version.ts";
 import { readConfig } from "./config-thread.ts";
 import { refuseUntrusted } from "./config-trust.ts";
+import { isLocal } from "./own-address.ts";
 import { RuntimeDirectory } from "./runtime-directory.ts";
 import { outliveUnexpected } from "./unexpected.ts";
 
@@ -161,12 +161,6 @@ async function untilStopped(stop: AbortSignal, each: () => Promise<void>): Promi
     if (stop.aborted) return;
     await each();
   }
-}
-
-/** Whether this machine has `address` now. */
-function isLocal(address: string): boolean {
-  if (address.startsWith("127.") || address === "::1") return true;
-  return Object.values(networkInterfaces()).some((infos) => infos?.some((info) => info.address === address));
 }
 
 function statusLine(engine: Engine): string {

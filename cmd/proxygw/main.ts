@@ -1,5 +1,6 @@
 /** The daemon: reads its command line, wires the packages together, and ends with an exit status. */
-import { Command } from "commander";
+import { existsSync } from "node:fs";
+import { Command, Option } from "commander";
 import { ConfigError } from "../../pkg/config/config-error.ts";
 import { messageOf } from "../../pkg/fault/fault.ts";
 import { Registry } from "../../pkg/plugin/registry.ts";
@@ -9,6 +10,7 @@ import { checkReport } from "./check.ts";
 import { answerWith, fileOfThread, readConfig } from "./config-thread.ts";
 import { configFlaw, refuseUntrusted } from "./config-trust.ts";
 import { runDaemon } from "./daemon.ts";
+import { type Format, FORMATS, runDoctor } from "./doctor.ts";
 import { registrations } from "./plugins.gen.ts";
 
 const DEFAULT_CONFIG = "/etc/proxygw.yaml";
@@ -18,6 +20,12 @@ const FAILED = 1;
 const MISUSED = 2;
 
 const CONFIG_OPTION = ["--config <file>", "configuration file", DEFAULT_CONFIG] as const;
+
+const DOCTOR_HELP = `
+Exit status:
+  0  nothing that stops it
+  1  something that will stop or break it
+  2  wrong usage, or a wrong configuration`;
 
 const program = new Command("proxygw")
   .description("Starts services on demand and routes TCP and UDP traffic to them with nftables.")
@@ -45,10 +53,32 @@ program
     process.stdout.write(`${lines.join("\n")}\n`);
   });
 
+program
+  .command("doctor")
+  .description("look at this machine, and what the configuration needs of it; say what is in the way, and what would do")
+  .option(...CONFIG_OPTION)
+  .addOption(new Option("-o, --output <format>", "how the findings are printed").choices(FORMATS).default("table"))
+  .option("--json", "the same as --output json")
+  .addHelpText("after", DOCTOR_HELP)
+  .action(async (options: { output: Format; json?: true }, command: Command) => {
+    const { config } = command.optsWithGlobals<{ config: string }>();
+    // a machine on which nothing is configured yet can be looked at all the same
+    const isNamed = [command, program].some((each) => each.getOptionValueSource("config") === "cli");
+    const file = isNamed || existsSync(config) ? config : undefined;
+    const { output, status } = await runDoctor(
+      file,
+      new Registry(registrations),
+      options.json === true ? "json" : options.output,
+    );
+    // a pipe may not take all of it at once
+    await new Promise((written) => process.stdout.write(output, written));
+    process.exitCode = status;
+  });
+
 const file = fileOfThread();
 if (file === undefined) {
   program.parseAsync().then(
-    () => process.exit(0),
+    () => process.exit(),
     (error: unknown) => {
       if (error instanceof ConfigError) {
         process.stderr.write(`${error.format()}\n`);

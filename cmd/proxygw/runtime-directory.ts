@@ -1,9 +1,10 @@
-import { mkdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
+import { constants } from "node:fs";
+import { access, mkdir, readFile, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Ending } from "../../pkg/config/types.ts";
 import { Fault, hasCode, messageOf } from "../../pkg/fault/fault.ts";
 import type { Log } from "../../pkg/log/log.ts";
-import { findFlaw, trustedUsers } from "../../pkg/trust/trust.ts";
+import { findFlaw, type Flaw, trustedUsers } from "../../pkg/trust/trust.ts";
 import { identityOf, isIdentity, sameIdentity } from "../../pkg/process/process-group.ts";
 import type { CommandIdentity } from "../../pkg/process/process.ts";
 
@@ -31,8 +32,7 @@ export class RuntimeDirectory {
   async acquire(): Promise<void> {
     try {
       const made = await mkdir(this.#path, { recursive: true, mode: 0o755 });
-      // what is in it decides which processes are stopped and which sysctls are set
-      const flaw = await findFlaw(this.#path, await trustedUsers());
+      const flaw = await this.flaw();
       if (flaw !== undefined) {
         throw new Fault(
           "RUNTIME_DIR_UNUSABLE",
@@ -40,10 +40,11 @@ export class RuntimeDirectory {
         );
       }
       const former = await this.#formerOwner();
-      if (former?.identity !== undefined && sameIdentity(former.identity, identityOf(former.identity.pid))) {
+      const pid = livingPid(former);
+      if (pid !== undefined) {
         throw new Fault(
           "RUNTIME_DIR_IN_USE",
-          `the runtime directory ${this.#path} is in use by another proxygw (pid ${former.identity.pid}); give this one its own with runtime_dir`,
+          `the runtime directory ${this.#path} is in use by another proxygw (pid ${pid}); give this one its own with runtime_dir`,
         );
       }
       const owner: Owner = { identity: identityOf(process.pid), made: made !== undefined || former?.made === true };
@@ -73,6 +74,24 @@ export class RuntimeDirectory {
     }
   }
 
+  /** Whether this user may look who has it. */
+  async isReadable(): Promise<boolean> {
+    return access(this.#ownerFile, constants.R_OK).then(
+      () => true,
+      (error: unknown) => !hasCode(error, "EACCES"),
+    );
+  }
+
+  /** The pid of the daemon that has it now; undefined: none that lives. */
+  async livingOwner(): Promise<number | undefined> {
+    return livingPid(await this.#formerOwner());
+  }
+
+  /** How others could change what is in it, which decides which processes are stopped and which sysctls are set. */
+  async flaw(): Promise<Flaw | undefined> {
+    return findFlaw(this.#path, await trustedUsers());
+  }
+
   /**
    * Takes away what acquire() made, the directory if it is empty; with "keep" all is left, for the next daemon. Idempotent. Never
    * throws.
@@ -84,6 +103,11 @@ export class RuntimeDirectory {
     await rm(this.#ownerFile, { force: true }).catch(() => undefined);
     if (owner.made) await rmdir(this.#path).catch(() => undefined);
   }
+}
+
+function livingPid(owner: Owner | undefined): number | undefined {
+  const identity = owner?.identity;
+  return identity !== undefined && sameIdentity(identity, identityOf(identity.pid)) ? identity.pid : undefined;
 }
 
 /** Whose directory it is, by the text of the file. @throws Error when the text is no record */

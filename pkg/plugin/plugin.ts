@@ -11,6 +11,7 @@ import type { FrontendState } from "../frontend/state.ts";
 import type { Log } from "../log/log.ts";
 import type { TargetContext, TargetHandler } from "../target/handler.ts";
 import type { TargetState } from "../target/state.ts";
+import type { Examination, Finding } from "./finding.ts";
 
 /** A JSON Schema (draft-07) as a plain object. */
 export type Schema = Readonly<Record<string, unknown>>;
@@ -24,6 +25,8 @@ export interface TargetKind<Options = unknown> {
   readonly options: Schema;
   /** Further checks at load, after the schema's. Returns what is wrong, with a path within `options`. No side effects. */
   check?(target: TargetConfig): OptionProblem[];
+  /** For `proxygw doctor`: what on this machine would keep such a target from working. Changes nothing; has 3 s. */
+  examine?(target: TargetConfig, examination: Examination): Promise<Finding[]>;
   /** No side effects. @throws: the target stays inactive, with this as its last_error; all others go on */
   create(context: TargetContext<Options>): TargetHandler;
 }
@@ -34,6 +37,8 @@ export interface FrontendKind<Options = unknown> {
   readonly whenCold: WhenCold;
   readonly options: Schema;
   check?(frontend: FrontendConfig, target: TargetConfig): OptionProblem[];
+  /** As of a target. */
+  examine?(frontend: FrontendConfig, examination: Examination): Promise<Finding[]>;
   /** No side effects. @throws: the frontend stays stopped, with this as its last_error; all others go on */
   create(context: FrontendContext<Options>): FrontendHandler;
 }
@@ -52,6 +57,8 @@ export interface Plugin<PluginConfig = unknown> {
   readonly config?: Schema;
   readonly targets?: Readonly<Record<string, TargetKind<never>>>;
   readonly frontends?: Readonly<Record<string, FrontendKind<never>>>;
+  /** For `proxygw doctor`, as of a target; `config`: what `plugins.<namespace>` holds, or undefined. */
+  examine?(config: PluginConfig | undefined, examination: Examination): Promise<Finding[]>;
   /**
    * Called once, after the dataplane is up and before any target exists.
    * `config`: what `plugins.<namespace>` holds, or undefined. @throws: the daemon does not start, and says why; likewise

@@ -8,6 +8,7 @@ import type { FromSchema, JSONSchema } from "json-schema-to-ts";
 import { codecOf } from "../../pkg/ctl/codecs.ts";
 import { CODECS, DEFAULT_CODEC, DEFAULT_SOCKET } from "../../pkg/ctl/packet.ts";
 import type { EngineApi, Plugin } from "../../pkg/plugin/plugin.ts";
+import { examineSocket } from "./examine.ts";
 import { groupId } from "./group.ts";
 import { CtlServer } from "./server.ts";
 
@@ -38,6 +39,7 @@ export function ctlPlugin(): Plugin<CtlConfig> {
   return {
     source: "ctl",
     config: CONFIG,
+    examine: examineSocket,
 
     async onLoad(config: CtlConfig | undefined, engine: EngineApi, namespace: string): Promise<void> {
       if (config === undefined) {

@@ -25,12 +25,7 @@ export interface SocketFile {
  * @throws Fault CTL_SOCKET_IN_USE, CTL_SOCKET_FAILED; nothing is left behind, and the server does not listen
  */
 export async function listenAt(server: Server, path: string, gid: number | undefined): Promise<SocketFile> {
-  const length = Buffer.byteLength(path);
-  if (length > LONGEST_PATH) {
-    throw failed(path, `the path is ${length} bytes long, and a socket's can be ${LONGEST_PATH} at most`);
-  }
-  await refuseUnsafe(path, gid);
-  const stale = await examine(path);
+  const stale = await examinePlace(path, gid);
   const directory = await mkdtemp(`${path}.`).catch((error: unknown) => {
     if (!hasCode(error, "ENOENT")) throw failed(path, undefined, error);
     throw failed(path, `the directory ${dirname(path)} does not exist; create it, or choose another place for the socket`);
@@ -50,6 +45,16 @@ export async function listenAt(server: Server, path: string, gid: number | undef
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+/** What a new socket would replace. Changes nothing. @throws Fault CTL_SOCKET_IN_USE, CTL_SOCKET_FAILED */
+export async function examinePlace(path: string, gid: number | undefined): Promise<Stats | undefined> {
+  const length = Buffer.byteLength(path);
+  if (length > LONGEST_PATH) {
+    throw failed(path, `the path is ${length} bytes long, and a socket's can be ${LONGEST_PATH} at most`);
+  }
+  await refuseUnsafe(path, gid);
+  return examine(path);
 }
 
 /** Whoever could replace the socket would be told what proxygwctl is told. In a directory like /tmp nobody can, once it is there. */

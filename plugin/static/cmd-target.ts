@@ -7,6 +7,7 @@ import { OutputTail } from "../../pkg/process/output-tail.ts";
 import type { Command, CommandExit } from "../../pkg/process/process.ts";
 import type { TargetContext, TargetHandler } from "../../pkg/target/handler.ts";
 import { Accounts } from "./accounts.ts";
+import { examineCommand } from "./cmd-examine.ts";
 import { checkCmdOptions, CMD_OPTIONS, parseSignal, parseStopTimeout } from "./cmd-options.ts";
 import type { CmdOptions } from "./cmd-options.ts";
 import { CommandRecord } from "./command-record.ts";
@@ -294,5 +295,7 @@ export const CMD_KIND: TargetKind<never> = {
   startsService: true,
   options: CMD_OPTIONS,
   check: ({ options }) => checkCmdOptions(options as CmdOptions, Accounts.ofSystem()),
+  examine: ({ name, options }, examination) =>
+    examineCommand(name, options as CmdOptions, examination, Accounts.ofSystem(), process.env),
   create: (context) => new CmdTarget(context),
 };

@@ -3,6 +3,7 @@ import type { FrontendKind } from "../../pkg/plugin/plugin.ts";
 import { formatAddrPort } from "../../pkg/value/addr-port.ts";
 import type { AddrPort } from "../../pkg/value/addr-port.ts";
 import { checkHttpFrontend, HTTP_OPTIONS } from "./http-options.ts";
+import { examinePage } from "./page-examine.ts";
 import type { HttpOptions } from "./http-options.ts";
 import { PageServer } from "./page-server.ts";
 
@@ -66,5 +67,6 @@ export const HTTP_KIND: FrontendKind<never> = {
   whenCold: "pass",
   options: HTTP_OPTIONS,
   check: checkHttpFrontend,
+  examine: examinePage,
   create: (context) => new HttpFrontend(context),
 };

@@ -1,14 +1,12 @@
 /** What must be there before anything is touched; each lack with its own remedy. */
 import { Fault, hasCode, messageOf } from "../../fault/fault.ts";
+import { effectiveCapabilities } from "../../process/capabilities.ts";
 import type { ToolResult, ToolRunner } from "../../process/process.ts";
 import { Nft } from "./nft.ts";
 import { parseNftVersion } from "./nft-output.ts";
 
 /** Debian 12's; older ones were not tried. */
 export const OLDEST_NFT: readonly [number, number, number] = [1, 0, 6];
-
-/** capabilities(7), linux/capability.h */
-const CAP_NET_ADMIN = 12n;
 
 export interface ProbeHost {
   /** As process.platform. */
@@ -17,93 +15,129 @@ export interface ProbeHost {
   processStatus(): Promise<string>;
 }
 
+/** Something that must be there and is not: what, and what would put it right. */
+export interface Lack {
+  readonly code: string;
+  readonly what: string;
+  readonly remedy: string;
+  readonly cause?: unknown;
+}
+
 /** @throws Fault PLATFORM_UNSUPPORTED, PRIVILEGE_MISSING, TOOL_MISSING, NFT_TOO_OLD, KERNEL_UNSUPPORTED */
 export async function probe(tools: ToolRunner, host: ProbeHost, signal?: AbortSignal): Promise<void> {
+  const [first] = await findLacks(tools, host, signal);
+  if (first === undefined) return;
+  const { code, what, remedy, cause } = first;
+  throw new Fault(code, `${what}: ${remedy}`, cause === undefined ? {} : { cause });
+}
+
+/** All that is missing, the most basic first; the kernel is asked where there is an nft to ask by. @throws Fault TOOL_… of a tool that fails */
+export async function findLacks(tools: ToolRunner, host: ProbeHost, signal?: AbortSignal): Promise<Lack[]> {
   if (host.platform !== "linux") {
-    throw new Fault("PLATFORM_UNSUPPORTED", `proxygw works with the Linux kernel's nftables; this is ${host.platform}`);
+    const what = `proxygw works with the Linux kernel's nftables; this is ${host.platform}`;
+    return [{ code: "PLATFORM_UNSUPPORTED", what, remedy: "run it in a Linux virtual machine" }];
   }
+  const lacks: Lack[] = [];
   if (!hasNetAdmin(await host.processStatus())) {
-    throw new Fault(
-      "PRIVILEGE_MISSING",
-      "changing the packet path takes the capability CAP_NET_ADMIN: run as root, for example with sudo",
-    );
+    lacks.push({
+      code: "PRIVILEGE_MISSING",
+      what: "changing the packet path takes the capability CAP_NET_ADMIN",
+      remedy: "run as root, for example with sudo",
+    });
   }
-  const [nft] = await Promise.all([version(tools, "nft", "nftables", signal), version(tools, "conntrack", "conntrack", signal)]);
-  checkNftVersion(nft.stdout);
-  await checkKernel(new Nft(tools), signal);
+  const [nft, conntrack] = await Promise.all([
+    version(tools, "nft", "nftables", signal),
+    version(tools, "conntrack", "conntrack", signal),
+  ]);
+  const nftLack = "exitCode" in nft ? nftVersionLack(nft.stdout) : nft;
+  if (nftLack !== undefined) lacks.push(nftLack);
+  if (!("exitCode" in conntrack)) lacks.push(conntrack);
+  if (nftLack === undefined && lacks[0]?.code !== "PRIVILEGE_MISSING") lacks.push(...(await kernelLacks(new Nft(tools), signal)));
+  return lacks;
 }
 
 export function hasNetAdmin(status: string): boolean {
-  const effective = /^CapEff:\s*([0-9a-f]+)$/im.exec(status)?.[1];
-  return effective !== undefined && ((BigInt(`0x${effective}`) >> CAP_NET_ADMIN) & 1n) === 1n;
+  return effectiveCapabilities(status).has("CAP_NET_ADMIN");
 }
 
-async function version(tools: ToolRunner, tool: string, debianPackage: string, signal?: AbortSignal): Promise<ToolResult> {
+async function version(tools: ToolRunner, tool: string, debianPackage: string, signal?: AbortSignal): Promise<ToolResult | Lack> {
   try {
     return await tools.run(tool, ["--version"], signal === undefined ? {} : { signal });
   } catch (error) {
     if (!hasCode(error, "TOOL_MISSING")) throw error;
-    throw new Fault(
-      "TOOL_MISSING",
-      `the program "${tool}" is missing: install it, on Debian and Ubuntu with: apt-get install ${debianPackage}`,
-    );
+    const remedy = `install it, on Debian and Ubuntu with: apt-get install ${debianPackage}`;
+    return { code: "TOOL_MISSING", what: `the program "${tool}" is missing`, remedy };
   }
 }
 
-function checkNftVersion(text: string): void {
+function nftVersionLack(text: string): Lack | undefined {
   const found = parseNftVersion(text);
-  if (found === undefined)
-    throw new Fault("NFT_TOO_OLD", `"nft --version" answered "${text.trim()}", which is not nftables' version`);
-  const difference = found.map((part, at) => part - (OLDEST_NFT[at] ?? 0)).find((each) => each !== 0) ?? 0;
-  if (difference < 0) {
-    throw new Fault("NFT_TOO_OLD", `nftables ${found.join(".")} is too old: ${OLDEST_NFT.join(".")} or newer is needed`);
+  const oldest = OLDEST_NFT.join(".");
+  if (found === undefined) {
+    const what = `"nft --version" answered "${text.trim()}", which is not nftables' version`;
+    return { code: "NFT_TOO_OLD", what, remedy: `install nftables ${oldest} or newer` };
   }
+  const difference = found.map((part, at) => part - (OLDEST_NFT[at] ?? 0)).find((each) => each !== 0) ?? 0;
+  if (difference >= 0) return undefined;
+  return { code: "NFT_TOO_OLD", what: `nftables ${found.join(".")} is too old`, remedy: `${oldest} or newer is needed` };
 }
 
 /** One line for each thing that a kernel may have been built without. */
-const FEATURES: readonly { readonly name: string; readonly options: string; readonly text: string }[] = [
-  { name: "nftables", options: "CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET", text: "" },
+const FEATURES: readonly {
+  readonly name: string;
+  readonly options: string;
+  readonly modules: string;
+  readonly text: string;
+}[] = [
+  { name: "nftables", options: "CONFIG_NF_TABLES, CONFIG_NF_TABLES_INET", modules: "nf_tables", text: "" },
   {
     name: "nftables NAT",
     options: "CONFIG_NFT_NAT, CONFIG_NFT_MASQ",
+    modules: "nft_chain_nat nft_nat nft_masq",
     text: "chain n {\ntype nat hook prerouting priority -100\ndnat ip to 127.0.0.1\n}\nchain m {\ntype nat hook postrouting priority 100\nmasquerade\n}\n",
   },
   {
     name: "nftables conntrack with timeout policies",
     options: "CONFIG_NFT_CT, CONFIG_NF_CONNTRACK_TIMEOUT",
+    modules: "nft_ct nfnetlink_cttimeout",
     text: 'ct timeout t {\nprotocol udp\npolicy = { replied : 5 }\n}\nchain c {\ntype filter hook prerouting priority -150\nct state new ct timeout set "t"\n}\n',
   },
   {
     name: "nftables fib",
     options: "CONFIG_NFT_FIB_INET",
+    modules: "nft_fib_inet",
     text: "chain f {\ntype filter hook prerouting priority 0\nfib daddr type local accept\n}\n",
   },
 ];
 
-async function checkKernel(nft: Nft, signal?: AbortSignal): Promise<void> {
+async function kernelLacks(nft: Nft, signal?: AbortSignal): Promise<Lack[]> {
   const table = (text: string): string => `table inet proxygw_probe {\n${text}}\n`;
-  try {
-    await nft.check(table(FEATURES.map(({ text }) => text).join("")), "check what the kernel can do", signal);
-    return;
-  } catch (error) {
-    if (hasCode(error, "NFT_NOT_PERMITTED")) {
-      throw new Fault(
-        "PRIVILEGE_MISSING",
-        "the kernel does not let this process change nftables: run as root, not in an unprivileged container",
-        {
-          cause: error,
-        },
-      );
-    }
-    for (const { name, options, text } of FEATURES) {
-      await nft.check(table(text), "check a feature", signal).catch((cause: unknown) => {
-        throw new Fault(
-          "KERNEL_UNSUPPORTED",
-          `this kernel has no ${name} (${options}): use a distribution's kernel, or load its modules`,
-          { cause },
-        );
-      });
-    }
-    throw new Fault("KERNEL_UNSUPPORTED", messageOf(error), { cause: error });
+  const failure = await failureOf(
+    nft.check(table(FEATURES.map(({ text }) => text).join("")), "check what the kernel can do", signal),
+  );
+  if (failure === undefined) return [];
+  if (hasCode(failure, "NFT_NOT_PERMITTED")) {
+    const what = "the kernel does not let this process change nftables";
+    return [{ code: "PRIVILEGE_MISSING", what, remedy: "run as root, not in an unprivileged container", cause: failure }];
   }
+  const lacks: Lack[] = [];
+  for (const { name, options, modules, text } of FEATURES) {
+    const cause = await failureOf(nft.check(table(text), "check a feature", signal));
+    if (cause === undefined) continue;
+    const what = `this kernel has no ${name} (${options})`;
+    const remedy = `use a distribution's kernel, or load its modules: modprobe -a ${modules}`;
+    lacks.push({ code: "KERNEL_UNSUPPORTED", what, remedy, cause });
+    // without tables there is nothing else to find out
+    if (text === "") break;
+  }
+  if (lacks.length > 0) return lacks;
+  const what = "this kernel cannot do all that is needed of it";
+  return [{ code: "KERNEL_UNSUPPORTED", what, remedy: messageOf(failure), cause: failure }];
+}
+
+async function failureOf(work: Promise<void>): Promise<unknown> {
+  return work.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
 }

@@ -117,7 +117,7 @@ export class Sysctls {
   refuseUnmanaged(settings: readonly Setting[]): void {
     if (this.#options.manage || settings.length === 0) return;
     const why = settings.map((each) => each.why).join("; ");
-    const commands = settings.map((each) => `sysctl -w ${command(each)}`).join(" && ");
+    const commands = settings.map((each) => sysctlCommand(each)).join(" && ");
     throw new Fault("SYSCTL_NEEDED", `${why}; dataplane.manage_sysctls is false, so set it yourself: ${commands}`);
   }
 
@@ -130,7 +130,7 @@ export class Sysctls {
     try {
       await writeFile(join(this.#root, key), value);
     } catch (error) {
-      throw new Fault("SYSCTL_FAILED", `${why}, but that could not be set; try: sysctl -w ${command(setting)}`, { cause: error });
+      throw new Fault("SYSCTL_FAILED", `${why}, but that could not be set; try: ${sysctlCommand(setting)}`, { cause: error });
     }
     this.#options.log.info("sysctl set", { sysctl: key, from: former, to: value, reason: why });
   }
@@ -191,6 +191,10 @@ export function parseState(text: string): State {
 }
 
 /** As sysctl(8) takes it: dots between the parts, slashes for the dots within an interface's name. */
-function command({ key, value }: Setting): string {
-  return `${key.replaceAll(/[./]/g, (each) => (each === "/" ? "." : "/"))}=${value}`;
+export function sysctlName(key: SysctlKey): string {
+  return key.replaceAll(/[./]/g, (each) => (each === "/" ? "." : "/"));
+}
+
+export function sysctlCommand({ key, value }: Pick<Setting, "key" | "value">): string {
+  return `sysctl -w ${sysctlName(key)}=${value}`;
 }

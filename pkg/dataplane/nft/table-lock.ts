@@ -13,6 +13,9 @@ const SOCKETS = "/proc/self/net/unix";
 const ASK_TRIES = 5;
 const ASK_PAUSE_MS = 50;
 
+export const OWN_TABLE_REMEDY =
+  "stop it, or give this one its own with dataplane.table, dataplane.queue, dataplane.queue_mark, runtime_dir and plugins.ctl.socket";
+
 export interface TableLockOptions {
   readonly table: string;
   readonly clock: Clock;
@@ -42,40 +45,46 @@ export class TableLock {
     // before looking for others: of two that start at once, at least one sees the other
     this.#server = await listen(own);
     try {
-      for (const name of await this.#others(own)) await this.#ask(name);
+      const owner = await this.owner(own);
+      if (owner !== undefined) throw taken(this.#options.table, owner);
     } catch (error) {
       await this.release();
       throw error;
     }
   }
 
-  async #others(own: string): Promise<string[]> {
+  /** Who has the table, without taking it; undefined: nobody. "unaskable": a daemon that does not tell its pid. `own` does not count. */
+  async owner(own?: string): Promise<Peer | "unaskable" | undefined> {
+    for (const name of await this.#others(own)) {
+      const peer = await this.#ask(name);
+      if (peer !== undefined) return peer;
+    }
+    return undefined;
+  }
+
+  async #others(own: string | undefined): Promise<string[]> {
     const lines = (await readFile(SOCKETS, "latin1")).split("\n");
     // shown with an @ for each zero byte: the first is what makes a name abstract, and libuv fills up with more of them
     const names = lines.flatMap((line) => / @(\S+)$/.exec(line)?.[1]?.replaceAll("@", "\0") ?? []);
     return [...new Set(names)].filter((name) => name.startsWith(this.#prefix) && name.replace(/\0+$/, "") !== own);
   }
 
-  /** @throws Fault TABLE_IN_USE when `name` is held by a daemon */
-  async #ask(name: string): Promise<void> {
+  /** The daemon that holds `name`, if any does. */
+  async #ask(name: string): Promise<Peer | "unaskable" | undefined> {
     const { clock, log, table } = this.#options;
     let peer = await peerOf(name);
     for (let left = ASK_TRIES; left > 0 && peer === "unknown"; left--) {
       await clock.sleep(ASK_PAUSE_MS);
       peer = await peerOf(name);
     }
-    if (peer === undefined) return;
+    if (peer === undefined) return undefined;
     // a daemon accepts at once: whoever lets the question wait is none
     if (peer === "unknown" || (peer !== "unaskable" && peer.uid !== 0 && peer.uid !== process.geteuid?.())) {
       const fields = peer === "unknown" ? {} : { pid: peer.pid, uid: peer.uid };
       log.warn("somebody who is not root pretends to own the table; going on", { table, ...fields });
-      return;
+      return undefined;
     }
-    const owner = peer === "unaskable" ? "another proxygw" : `another proxygw (pid ${peer.pid})`;
-    throw new Fault(
-      "TABLE_IN_USE",
-      `${owner} owns the table "inet ${table}": stop it, or give this one its own with dataplane.table, dataplane.queue, dataplane.queue_mark, runtime_dir and plugins.ctl.socket`,
-    );
+    return peer;
   }
 
   async release(): Promise<void> {
@@ -88,6 +97,11 @@ export class TableLock {
         }),
       );
   }
+}
+
+function taken(table: string, peer: Peer | "unaskable"): Fault {
+  const owner = peer === "unaskable" ? "another proxygw" : `another proxygw (pid ${peer.pid})`;
+  return new Fault("TABLE_IN_USE", `${owner} owns the table "inet ${table}": ${OWN_TABLE_REMEDY}`);
 }
 
 /** "unaskable": without foreign functions nobody's credentials can be asked for. */
