@@ -10,7 +10,7 @@ import type { Config, Ending } from "../config/types.ts";
 import type { Needs } from "../dataplane/dataplane.ts";
 import { collected, Fault, messageOf } from "../fault/fault.ts";
 import type { Log } from "../log/log.ts";
-import type { EngineApi, ReloadReport, Status } from "../plugin/plugin.ts";
+import type { EngineApi, EngineEvent, FlowStatus, ReloadReport, Status } from "../plugin/plugin.ts";
 import { PluginLife } from "../plugin/plugin-life.ts";
 import { Serial } from "../serial/serial.ts";
 import type { Target } from "../target/target.ts";
@@ -232,6 +232,16 @@ export class Engine implements EngineApi {
       ...(targets.length > 0 ? { targets } : {}),
       ...(frontends.length > 0 ? { frontends } : {}),
     };
+  }
+
+  // to be replaced
+  flows(): Promise<FlowStatus[]> {
+    return Promise.resolve([]);
+  }
+
+  // to be replaced
+  onEvent(_listener: (event: EngineEvent) => void): () => void {
+    return () => undefined;
   }
 
   async warmTarget(name: string, reason: string): Promise<void> {

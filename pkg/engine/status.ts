@@ -12,6 +12,8 @@ export function targetStatus(target: Target): TargetStatus {
     name: config.name,
     kind: formatKind(config.kind),
     state: target.state,
+    since: new Date(0).toISOString(), // to be replaced
+    idle_timeout_ms: config.idleTimeoutMs,
     ...errorFields(target.lastError),
     ...wakeFields(target.lastWake),
     endpoints: config.endpoints.map(({ name, protocol, addresses }) => {
@@ -30,6 +32,7 @@ export async function frontendStatus(frontend: Frontend): Promise<FrontendStatus
     name: config.name,
     kind: formatKind(config.kind),
     state: frontend.state,
+    since: new Date(0).toISOString(), // to be replaced
     ...errorFields(frontend.lastError),
     protocol: config.protocol,
     listen: listen.first,
