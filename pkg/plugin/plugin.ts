@@ -7,11 +7,14 @@
 import type { Clock } from "../clock/clock.ts";
 import type { FrontendConfig, TargetConfig, WhenCold } from "../config/types.ts";
 import type { FrontendContext, FrontendHandler } from "../frontend/handler.ts";
-import type { FrontendState } from "../frontend/state.ts";
 import type { Log } from "../log/log.ts";
 import type { TargetContext, TargetHandler } from "../target/handler.ts";
-import type { TargetState } from "../target/state.ts";
+import type { EngineEvent } from "./event.ts";
 import type { Examination, Finding } from "./finding.ts";
+import type { FlowStatus, Status, StatusQuery } from "./status.ts";
+
+export type * from "./event.ts";
+export type * from "./status.ts";
 
 /** A JSON Schema (draft-07) as a plain object. */
 export type Schema = Readonly<Record<string, unknown>>;
@@ -73,7 +76,15 @@ export interface Plugin<PluginConfig = unknown> {
 export interface EngineApi {
   readonly log: Log;
   readonly clock: Clock;
-  status(): Promise<Status>;
+  /** @throws Fault TARGET_UNKNOWN: a name of `query` is no target's and no frontend's; of the dataplane */
+  status(query?: StatusQuery): Promise<Status>;
+  /** Flows that are alive, of one target or all, by target and client. @throws Fault TARGET_UNKNOWN, of the dataplane */
+  flows(target?: string): Promise<FlowStatus[]>;
+  /**
+   * Calls `listener` with each event, in order and at once, until the returned function is called, or the plugin is unloaded. It
+   * must not block; what it throws is logged.
+   */
+  onEvent(listener: (event: EngineEvent) => void): () => void;
   /** Warms, or waits for a warm under way. Also during the delay after a failure. @throws Fault TARGET_UNKNOWN, or why it failed */
   warmTarget(name: string, reason: string): Promise<void>;
   /**
@@ -105,52 +116,4 @@ export interface ReloadedResources {
   removed?: string[];
   /** `fields`: what differs, as it is called in the file. `made_anew`: its service was stopped, or its handler begun again. */
   changed?: { name: string; fields: string[]; made_anew?: true }[];
-}
-
-/** What `proxygwctl status` prints; empty lists and empty errors are left out. */
-export interface Status {
-  closed: boolean;
-  targets?: TargetStatus[];
-  frontends?: FrontendStatus[];
-}
-
-export interface TargetStatus {
-  name: string;
-  kind: string;
-  state: TargetState;
-  last_error?: string;
-  /** When that was (RFC 3339). */
-  last_error_at?: string;
-  /** Who woke it last: which frontend and client, when, and how long it took until it was ready. */
-  last_wake?: { reason: string; frontend?: string; source?: string; at: string; took_ms: number };
-  /** `address` is the first one; `addresses` is there when there are two. */
-  endpoints: { name: string; protocol: string; address: string; addresses?: string[] }[];
-}
-
-export interface FrontendStatus {
-  name: string;
-  kind: string;
-  state: FrontendState;
-  last_error?: string;
-  /** When that was (RFC 3339). */
-  last_error_at?: string;
-  protocol: string;
-  /** The first listen address; `listens` is there when there are more. */
-  listen: string;
-  listens?: string[];
-  target_name: string;
-  endpoint_name: string;
-  /** Where its flows go: the endpoint address that belongs to `listen`; `proxyaddresses` goes with `listens`. */
-  proxyaddress: string;
-  proxyaddresses?: string[];
-  /** Flows held now; left out when there are none. */
-  holding?: number;
-  /** Flows that were held since the start; of these, refused after `hold.timeout`; packets dropped because of `hold.max_flows`. */
-  held?: number;
-  timed_out?: number;
-  overflowed?: number;
-  /** Packets of new flows turned away by `allow` and `deny`, by `ignore`, by `wake_limit`; left out when there are none. */
-  denied?: number;
-  ignored?: number;
-  limited?: number;
 }

@@ -1,7 +1,7 @@
 import { FakeClock } from "../../pkg/clock/fake-clock.ts";
 import { Fault } from "../../pkg/fault/fault.ts";
 import { collectingLog } from "../../pkg/log/collecting-log.ts";
-import type { EngineApi, ReloadReport, Status } from "../../pkg/plugin/plugin.ts";
+import type { EngineApi, EngineEvent, FlowStatus, ReloadReport, Status, StatusQuery } from "../../pkg/plugin/plugin.ts";
 
 /** An engine that records its calls. Operations on "slow" wait until a test lets them go; "unknown" does not exist. */
 export class FakeEngine implements EngineApi {
@@ -9,6 +9,9 @@ export class FakeEngine implements EngineApi {
   readonly clock = new FakeClock();
   readonly calls: string[] = [];
   current: Status = { closed: false };
+  currentFlows: FlowStatus[] = [];
+  /** Of onEvent(). */
+  readonly listeners = new Set<(event: EngineEvent) => void>();
   #waiting: (() => void)[] = [];
 
   /** Operations that wait. */
@@ -22,9 +25,23 @@ export class FakeEngine implements EngineApi {
     for (const go of waiting) go();
   }
 
-  status(): Promise<Status> {
-    this.calls.push("status");
+  status(query?: StatusQuery): Promise<Status> {
+    this.calls.push(query === undefined ? "status" : `status ${JSON.stringify(query)}`);
     return Promise.resolve(this.current);
+  }
+
+  flows(target?: string): Promise<FlowStatus[]> {
+    this.calls.push(`flows ${target ?? "of all"}`);
+    return Promise.resolve(this.currentFlows);
+  }
+
+  onEvent(listener: (event: EngineEvent) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  emit(event: EngineEvent): void {
+    for (const listener of [...this.listeners]) listener(event);
   }
 
   warmTarget(name: string, reason: string): Promise<void> {

@@ -20,6 +20,8 @@ const STATUS: Status = {
       name: "backend",
       kind: "static:none",
       state: "inactive",
+      since: "2026-01-01T00:00:00.000Z",
+      idle_timeout_ms: 300_000,
       endpoints: [{ name: "http", protocol: "tcp", address: "127.0.0.1:80" }],
     },
   ],
