@@ -10,6 +10,7 @@ import { CODECS, type CodecName, type Packet, parsePacket } from "../../pkg/ctl/
 import { PacketReader } from "../../pkg/ctl/reader.ts";
 import { Fault } from "../../pkg/fault/fault.ts";
 import { run } from "./cli.ts";
+import { NO_COLOURS } from "./style.ts";
 
 interface Daemon extends AsyncDisposable {
   readonly socket: string;
@@ -69,6 +70,7 @@ interface Options {
   readonly clock?: FakeClock;
   readonly interrupt?: AbortSignal;
   readonly configs?: string[];
+  readonly isTerminal?: boolean;
 }
 
 async function ctl(args: string, options: Options = {}): Promise<Outcome> {
@@ -77,6 +79,11 @@ async function ctl(args: string, options: Options = {}): Promise<Outcome> {
   const status = await run(args === "" ? [] : args.split(" "), {
     stdout: (text) => (stdout += text),
     stderr: (text) => (stderr += text),
+    flushed: () => Promise.resolve(),
+    outputClosed: new AbortController().signal,
+    isTerminal: options.isTerminal ?? false,
+    style: NO_COLOURS,
+    openTerminal: () => Promise.reject(new Fault("NO_TERMINAL", "no terminal")),
     clock: options.clock ?? new FakeClock(),
     interrupt: options.interrupt ?? new AbortController().signal,
     readConfig: (path) => {
@@ -282,7 +289,7 @@ describe("proxygwctl: a daemon that does not answer", () => {
 });
 
 describe("proxygwctl: usage", () => {
-  it.each(["", "nonsense", "warm", "warm a b", "status a", "--nonsense", "status --nonsense", "--config"])(
+  it.each(["", "nonsense", "warm", "completion", "completion csh", "--codec xml status", "--nonsense", "status --nonsense", "--config"])(
     '"%s" is wrong usage: exit status 2',
     async (args) => {
       const outcome = await ctl(args);
