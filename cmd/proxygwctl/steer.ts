@@ -8,7 +8,10 @@ import { ANSWER_TIMEOUT_MS, type Session } from "./session.ts";
 /** Requests under way at once; the daemon takes 256 connections in all. */
 const AT_ONCE = 32;
 
-export const STEERING = {
+/** Codes of what concerns one name, and not all. */
+const ITS_OWN = ["DAEMON_REFUSED", "TARGET_UNKNOWN", "FRONTEND_UNKNOWN", "NOT_DONE_YET", "DAEMON_LATE"];
+
+const STEERING = {
   warm: { method: Method.warmTargetRequest, noun: "target", late: "is not ready" },
   drain: { method: Method.drainTargetRequest, noun: "target", late: "has not stopped" },
   start: { method: Method.startFrontendRequest, noun: "frontend", late: "does not take clients yet" },
@@ -37,7 +40,7 @@ export async function steer(
       try {
         await steerOne(session, command, name, options);
       } catch (error) {
-        if (total === 1 || session.surroundings.interrupt.aborted) throw error;
+        if (total === 1 || !ITS_OWN.some((code) => hasCode(error, code))) throw error;
         failed++;
         session.surroundings.stderr(`proxygwctl: ${name}: ${messageOf(error)}\n`);
       }

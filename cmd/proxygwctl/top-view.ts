@@ -1,5 +1,5 @@
-import { formatAge } from "../../pkg/value/age.ts";
 import { formatBytes } from "../../pkg/value/bytes.ts";
+import { formatDuration } from "../../pkg/value/duration.ts";
 import { cut, oneLine, widthOf } from "./cell-text.ts";
 import { type DaemonStatus, type DaemonTarget, msSince } from "./daemon-status.ts";
 import { ageCell, errorNote, hasError, idleCell, stateCell, wakeCell } from "./status-cells.ts";
@@ -96,7 +96,7 @@ function summary({ socket, intervalMs, sample }: TopView, columns: number, style
     `${targets.length} targets${counts(targets)}`,
     `${frontends.length} frontends${counts(frontends)}`,
   ].join("   ");
-  const right = `every ${formatAge(intervalMs)}   ${sample.date.toTimeString().slice(0, 8)}`;
+  const right = `every ${formatDuration(intervalMs)}   ${sample.date.toTimeString().slice(0, 8)}`;
   const gap = columns - widthOf(left) - widthOf(right);
   return style.bold(gap >= 3 ? `${left}${" ".repeat(gap)}${right}` : cut(left, columns));
 }
