@@ -111,7 +111,7 @@ function addShowing(program: Command, session: Session): void {
     .action((names: string[], options: StatusOptions) => showStatus(session, names, options));
   program
     .command("flows")
-    .description("print the flows that are alive, the youngest last")
+    .description("print the flows that are alive: who talks to whom")
     .argument("[target]", "only those of this target")
     .addOption(formatOption())
     .action((target: string | undefined, { output }: { output?: Format }) => showFlows(session, target, output));
@@ -159,19 +159,21 @@ function addLive(program: Command, session: Session): void {
     .description("print what happens as it happens, one line each, until Ctrl-C")
     .argument("[name...]", "only what is about these targets and frontends")
     .addOption(new Option("-o, --output <format>", "how to print it").choices(["text", "json"]).default("text"))
-    .option("--events <types>", `only these, as a list with commas: ${ALL_EVENTS.join(", ")}; default: all but transaction`, eventList)
+    .option(
+      "--events <types>",
+      `only these, as a list with commas: ${ALL_EVENTS.join(", ")}; default: all but transaction`,
+      eventList,
+    )
     .action(async (names: string[], options: { output?: "text" | "json"; events?: string[] }) => {
       await (await import("./watch.ts")).watch(session, names, options);
     });
   program
     .command("top")
     .description("show the targets on a live screen; q leaves it")
-    .option("--interval <duration>", "between two looks", interval, INTERVAL_MS)
+    .addOption(new Option("--interval <duration>", "between two looks").argParser(interval).default(INTERVAL_MS, "2s"))
     .action(async (options: { interval: number }) => {
       await (await import("./top.ts")).top(session, options);
     });
-  // the number in milliseconds is nothing for people
-  program.commands.at(-1)?.options.at(-1)?.default(INTERVAL_MS, "2s");
 }
 
 function duration(text: string): number {

@@ -54,7 +54,10 @@ export async function* subscribe(
   try {
     for await (const packet of packetStream(endpoint, [request], signal)) {
       if (packet.method === Method.eventsLostNotification) {
-        throw new Fault("EVENTS_LOST", "there were more events than could be taken here: some are lost, and the daemon sends no more");
+        throw new Fault(
+          "EVENTS_LOST",
+          "there were more events than could be taken here: some are lost, and the daemon sends no more",
+        );
       }
       if (packet.method === Method.eventNotification) yield packet.body as EngineEvent;
       else if (answers(packet)) {

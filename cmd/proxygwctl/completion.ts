@@ -19,7 +19,10 @@ export interface CompletionContext {
 }
 
 /** What the last of `words` could be. The words before it have been typed; the first is an option or command of the program. */
-export async function candidates(words: readonly string[], { program, names }: CompletionContext): Promise<typeof FILES | Candidate[]> {
+export async function candidates(
+  words: readonly string[],
+  { program, names }: CompletionContext,
+): Promise<typeof FILES | Candidate[]> {
   const line = read(program, words.slice(0, -1));
   const word = words.at(-1) ?? "";
   const { command, given, positional, pending, onlyNames } = line;
@@ -30,13 +33,24 @@ export async function candidates(words: readonly string[], { program, names }: C
     return option?.required === true ? valuesOf(option, value, `${flag}=`) : [];
   }
   if (!onlyNames && word.startsWith("-")) return starting(word, options(program, command));
-  if (command === program) return starting(word, program.commands.map((each) => candidate(each.name(), each.description())));
+  if (command === program)
+    return starting(
+      word,
+      program.commands.map((each) => candidate(each.name(), each.description())),
+    );
   const { registeredArguments: all } = command;
   const argument = all[Math.min(positional.length, all.length - 1)];
   if (argument === undefined || (positional.length >= all.length && !argument.variadic)) return [];
-  if (argument.argChoices !== undefined) return starting(word, argument.argChoices.map((each) => candidate(each, "")));
+  if (argument.argChoices !== undefined)
+    return starting(
+      word,
+      argument.argChoices.map((each) => candidate(each, "")),
+    );
   const found = await names(argument.name() as Nouns, given);
-  return starting(word, found.filter((each) => !positional.includes(each.word)));
+  return starting(
+    word,
+    found.filter((each) => !positional.includes(each.word)),
+  );
 }
 
 interface Line {
@@ -81,7 +95,8 @@ function optionOf(program: Command, command: Command, flag: string): Option | un
 }
 
 function options(program: Command, command: Command): Candidate[] {
-  const both = command === program ? program.options : [...command.options, ...program.options.filter(({ long }) => long !== "--version")];
+  const both =
+    command === program ? program.options : [...command.options, ...program.options.filter(({ long }) => long !== "--version")];
   return [
     ...both.map(({ long, short, description }) => candidate(long ?? short ?? "", description)),
     candidate("--help", "print help and exit"),
@@ -93,10 +108,16 @@ function valuesOf(option: Option, value: string, prefix: string): typeof FILES |
   if (option.attributeName() === "events") {
     const before = value.slice(0, value.lastIndexOf(",") + 1);
     const rest = ALL_EVENTS.filter((each) => !before.split(",").includes(each));
-    return starting(`${prefix}${value}`, rest.map((each) => candidate(`${prefix}${before}${each}`, "")));
+    return starting(
+      `${prefix}${value}`,
+      rest.map((each) => candidate(`${prefix}${before}${each}`, "")),
+    );
   }
   if (option.argChoices !== undefined) {
-    return starting(`${prefix}${value}`, option.argChoices.map((each) => candidate(`${prefix}${each}`, "")));
+    return starting(
+      `${prefix}${value}`,
+      option.argChoices.map((each) => candidate(`${prefix}${each}`, "")),
+    );
   }
   return ["config", "socket"].includes(option.attributeName()) && prefix === "" ? FILES : [];
 }

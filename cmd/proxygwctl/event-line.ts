@@ -44,7 +44,9 @@ export function concerns(event: EngineEvent, names: ReadonlySet<string>): boolea
 
 /** Texts in it can't do anything to a terminal then; colours come afterwards. */
 function harmless<Event extends EngineEvent>(event: Event): Event {
-  return JSON.parse(JSON.stringify(event), (_key, value: unknown) => (typeof value === "string" ? oneLine(value) : value)) as Event;
+  return JSON.parse(JSON.stringify(event), (_key, value: unknown) =>
+    typeof value === "string" ? oneLine(value) : value,
+  ) as Event;
 }
 
 function move({ from, to }: { readonly from: string; readonly to: string }, style: Style): string {

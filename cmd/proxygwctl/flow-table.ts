@@ -18,7 +18,7 @@ export function flowTable(flows: readonly FlowStatus[], style: Style): string[] 
       flow.source,
       flow.listen,
       flow.endpoint_address,
-      flow.state ?? "-",
+      [flow.state ?? [], flow.ignored === true ? "ignored" : []].flat().join(", ") || "-",
       formatAge(flow.expires_in_s * 1000).replace(/^0ms$/, "now"),
     ],
   }));

@@ -15,11 +15,12 @@ const SIGNALS = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 
 async function main(): Promise<void> {
   const interrupt = new AbortController();
-  for (const [signal, status] of Object.entries(SIGNALS)) {
+  const endAt = (signal: keyof typeof SIGNALS): void => {
     process.once(signal, () => {
-      interrupt.abort(new Interruption(status));
+      interrupt.abort(new Interruption(SIGNALS[signal]));
     });
-  }
+  };
+  endAt("SIGINT");
   const closed = new AbortController();
   process.stdout.on("error", (error) => {
     closed.abort();
@@ -34,12 +35,18 @@ async function main(): Promise<void> {
     stdout: (text) => process.stdout.write(text),
     stderr: (text) => process.stderr.write(text),
     flushed: async () => {
-      if (process.stdout.writableNeedDrain) await once(process.stdout, "drain", { signal: closed.signal });
+      const signal = AbortSignal.any([closed.signal, interrupt.signal]);
+      if (process.stdout.writableNeedDrain) await once(process.stdout, "drain", { signal });
     },
     outputClosed: closed.signal,
     isTerminal,
     style: isTerminal && noColour === "" && terminal !== "dumb" ? COLOURS : NO_COLOURS,
-    openTerminal: async () => new (await import("./process-terminal.ts")).ProcessTerminal(terminal),
+    openTerminal: async () => {
+      // without a terminal to put right, these end the program as ever, or do not where it was started with nohup
+      endAt("SIGHUP");
+      endAt("SIGTERM");
+      return new (await import("./process-terminal.ts")).ProcessTerminal(terminal);
+    },
     clock: systemClock,
     interrupt: interrupt.signal,
     // parsing YAML takes longer to load than all the rest

@@ -4,7 +4,7 @@ import { Fault, hasCode, messageOf } from "../../pkg/fault/fault.ts";
 import { type DaemonStatus, daemonStatus } from "./daemon-status.ts";
 import { ANSWER_TIMEOUT_MS, type Session } from "./session.ts";
 
-export type Noun = "target" | "frontend" | "any";
+type Noun = "target" | "frontend" | "any";
 
 /** What `work` returns; where the daemon does not know one of `names`, the error also tells which one was probably meant. */
 export async function withMeaning<T>(session: Session, noun: Noun, names: readonly string[], work: Promise<T>): Promise<T> {

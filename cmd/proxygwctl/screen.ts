@@ -27,7 +27,7 @@ const KEYS: Readonly<Record<string, string>> = {
   "\x1b[4~": "end",
 };
 
-export interface ScreenListener {
+interface ScreenListener {
   /** What is to be seen, as many lines as there are rows at most, none wider than the screen. */
   readonly paint: (size: Size) => readonly string[];
   /** A letter, or the name of a key: ctrl-c, up, page-down, ... */
@@ -99,7 +99,6 @@ export class Screen {
 
 /** The keys of what a terminal sent at once. */
 export function keysOf(text: string): string[] {
-  // eslint-disable-next-line no-control-regex -- this is what they begin with
   const sequences = text.match(/\x1b(?:\[[0-9;?]*[@-~]|O[@-~])|[^]/gu) ?? [];
   return sequences.map((each) => KEYS[each] ?? each);
 }

@@ -35,7 +35,10 @@ export function idleCell(target: DaemonTarget, now: Date): string {
 export function wakeCell({ last_wake: wake }: DaemonTarget, now: Date): string {
   if (wake === undefined) return NOTHING;
   const frontend = wake.frontend === undefined ? "" : ` (${wake.frontend})`;
-  return `${ageCell(wake.at, now)} ago: ${wake.reason}${frontend}, ready in ${formatAge(wake.took_ms)}`.replace(/^now ago/, "now");
+  return `${ageCell(wake.at, now)} ago: ${wake.reason}${frontend}, ready in ${formatAge(wake.took_ms)}`.replace(
+    /^now ago/,
+    "now",
+  );
 }
 
 export function hasError({ last_error: error }: DaemonTarget | DaemonFrontend): boolean {

@@ -3,6 +3,7 @@ import { ageCell, errorNote, idleCell, stateCell, trafficCells, wakeCell } from 
 import type { Style } from "./style.ts";
 import { type Column, type Row, table } from "./table.ts";
 
+/** The kernel counts bytes for endpoints, which several frontends may share. */
 const TRAFFIC: readonly Column[] = ["FLOWS", "CONNS", "IN", "OUT"].map((title) => ({ title, right: true }));
 const TARGETS: readonly Column[] = [
   ...["TARGET", "STATE", "SINCE"].map((title) => ({ title })),
@@ -11,16 +12,29 @@ const TARGETS: readonly Column[] = [
 ];
 const FRONTENDS: readonly Column[] = [
   ...["FRONTEND", "STATE", "SINCE"].map((title) => ({ title })),
-  ...TRAFFIC,
+  ...TRAFFIC.slice(0, 2),
   ...["HOLDING", "LISTEN", "TARGET", "TURNED AWAY"].map((title) => ({ title })),
 ];
 
 /** Lines of what the daemon's status says, for people: targets, then frontends, each with its last error below it. */
 export function statusTable({ targets, frontends }: DaemonStatus, now: Date, style: Style): string[] {
-  const lines = targets.length === 0 ? [] : table(TARGETS, targets.map((each) => targetRow(each, now, style)), style);
+  const lines =
+    targets.length === 0
+      ? []
+      : table(
+          TARGETS,
+          targets.map((each) => targetRow(each, now, style)),
+          style,
+        );
   if (frontends.length > 0) {
     if (lines.length > 0) lines.push("");
-    lines.push(...table(FRONTENDS, frontends.map((each) => frontendRow(each, now, style)), style));
+    lines.push(
+      ...table(
+        FRONTENDS,
+        frontends.map((each) => frontendRow(each, now, style)),
+        style,
+      ),
+    );
   }
   return lines.length === 0 ? ["no targets and no frontends are configured"] : lines;
 }
@@ -42,13 +56,14 @@ function targetRow(target: DaemonTarget, now: Date, style: Style): Row {
 
 function frontendRow(frontend: DaemonFrontend, now: Date, style: Style): Row {
   const note = errorNote(frontend, now, style);
-  const { holding = 0, listen, listens = [listen] } = frontend;
+  const { holding = 0, listen, listens = [listen], traffic } = frontend;
   return {
     cells: [
       frontend.name,
       stateCell(frontend.state, style),
       ageCell(frontend.since, now),
-      ...trafficCells(frontend.traffic),
+      String(traffic?.flows ?? "-"),
+      String(traffic?.connections ?? "-"),
       { text: String(holding), paint: holding > 0 ? style.yellow : undefined },
       `${frontend.protocol} ${listens.join(", ")}`,
       `${frontend.target_name}:${frontend.endpoint_name}`,

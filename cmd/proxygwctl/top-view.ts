@@ -48,7 +48,7 @@ const SORTS = {
   d: { title: "IDLE DUE", of: ({ target, date }) => msSince(target.idle_due, date) ?? -Infinity },
 } as const satisfies Record<string, { title: string; of: Measure }>;
 
-export type SortKey = keyof typeof SORTS;
+type SortKey = keyof typeof SORTS;
 
 export function isSortKey(key: string): key is SortKey {
   return Object.hasOwn(SORTS, key);
@@ -112,7 +112,12 @@ function counts(resources: readonly { readonly state: string }[]): string {
 function body(view: TopView, style: Style, columns: number): string[] {
   const { date } = view.sample;
   const titles = COLUMNS.map((each) => (each.title === SORTS[view.sort].title ? { ...each, paint: style.reverse } : each));
-  return table(titles, sorted(view).map((line) => row(line, date, style)), style, columns);
+  return table(
+    titles,
+    sorted(view).map((line) => row(line, date, style)),
+    style,
+    columns,
+  );
 }
 
 function sorted(view: TopView): Line[] {
@@ -128,7 +133,13 @@ function sorted(view: TopView): Line[] {
       // the counters of a new daemon begin at 0
       return Math.max(0, now - old[field]) / seconds;
     };
-    return { target, date: sample.date, connections: rate("connections"), bytesIn: rate("bytes_in"), bytesOut: rate("bytes_out") };
+    return {
+      target,
+      date: sample.date,
+      connections: rate("connections"),
+      bytesIn: rate("bytes_in"),
+      bytesOut: rate("bytes_out"),
+    };
   });
   const direction = reverse ? -1 : 1;
   return lines.sort((a, b) => direction * compare(of(a), of(b)) || compare(a.target.name, b.target.name));

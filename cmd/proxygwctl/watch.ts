@@ -3,7 +3,7 @@ import { concerns, eventLine } from "./event-line.ts";
 import { withMeaning } from "./meant.ts";
 import { ANSWER_TIMEOUT_MS, type Session } from "./session.ts";
 
-export interface WatchOptions {
+interface WatchOptions {
   readonly output?: "text" | "json";
   readonly events?: readonly string[];
 }

@@ -10,7 +10,7 @@ export const EVENT_TYPES = {
   reload: true,
 } as const;
 
-export type EventTypeName = keyof typeof EVENT_TYPES;
+type EventTypeName = keyof typeof EVENT_TYPES;
 
 export const ALL_EVENTS = Object.keys(EVENT_TYPES) as readonly EventTypeName[];
 export const DEFAULT_EVENTS: readonly EventTypeName[] = ALL_EVENTS.filter((each) => EVENT_TYPES[each]);

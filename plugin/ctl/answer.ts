@@ -8,7 +8,7 @@ import { eventsIn, flowsTargetIn, forceIn, nameIn, statusQueryIn } from "./body.
 const REASON = "asked for over the control socket";
 
 /** Takes what a request subscribes to: in force once the response is on its way. */
-export type Subscribe = (events: ReadonlySet<EventType>) => void;
+type Subscribe = (events: ReadonlySet<EventType>) => void;
 
 /** Does what was asked for; the result, if any, is the body of the response. */
 type Request = (engine: EngineApi, body: unknown, subscribe: Subscribe) => unknown;
@@ -31,12 +31,7 @@ const REQUESTS: ReadonlyMap<number, Request> = new Map<number, Request>([
 ]);
 
 /** What programs may want to tell apart; all other errors are for people. */
-const CODES: ReadonlySet<string> = new Set([
-  "CONFIG_INVALID",
-  "TARGET_UNKNOWN",
-  "FRONTEND_UNKNOWN",
-  "CTL_METHOD_UNSUPPORTED",
-]);
+const CODES: ReadonlySet<string> = new Set(["CONFIG_INVALID", "TARGET_UNKNOWN", "FRONTEND_UNKNOWN", "CTL_METHOD_UNSUPPORTED"]);
 
 /** Does what a packet asks for and returns the encoded response. Never rejects: what fails becomes an error response. */
 export async function answer(engine: EngineApi, codec: Codec, raw: RawPacket, subscribe: Subscribe): Promise<Uint8Array> {

@@ -86,7 +86,11 @@ describe.each(CODECS)("control socket, %s: requests", (codec) => {
   ])("refuses method %i and goes on", async (method, what) => {
     await using setup = await setUp(codec);
     await using client = (await setup.connect()).read();
-    expect(await client.ask(9, method)).toEqual({ id: 9, method: 1, body: { msg: `${what} is not supported here`, code: "CTL_METHOD_UNSUPPORTED" } });
+    expect(await client.ask(9, method)).toEqual({
+      id: 9,
+      method: 1,
+      body: { msg: `${what} is not supported here`, code: "CTL_METHOD_UNSUPPORTED" },
+    });
     expect(await client.ask(10, 2)).toMatchObject({ id: 10, method: 3 });
   });
 

@@ -1,8 +1,8 @@
 /** A control socket with a fake engine behind it, for one test. */
+import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect } from "vitest";
 import { codecOf } from "../../pkg/ctl/codecs.ts";
 import { Method } from "../../pkg/ctl/method.ts";
 import type { CodecName } from "../../pkg/ctl/packet.ts";
@@ -26,7 +26,7 @@ export const STATUS: Status = {
   ],
 };
 
-export interface Setup extends AsyncDisposable {
+interface Setup extends AsyncDisposable {
   readonly engine: FakeEngine;
   readonly server: CtlServer;
   connect(): Promise<TestClient>;
@@ -48,7 +48,7 @@ export async function setUp(codec: CodecName = "json"): Promise<Setup> {
     connect,
     async expectServed() {
       await using other = (await connect()).read();
-      expect(await other.ask(77, Method.statusRequest)).toMatchObject({ id: 77, method: Method.statusResponse });
+      assert.equal((await other.ask(77, Method.statusRequest))?.["method"], Method.statusResponse);
     },
     async [Symbol.asyncDispose]() {
       const closed = server.close();
