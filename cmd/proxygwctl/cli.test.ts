@@ -1,92 +1,13 @@
 import { once } from "node:events";
 import { mkdtemp, rename, rm } from "node:fs/promises";
-import { createServer, type Socket } from "node:net";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { FakeClock, settle } from "../../pkg/clock/fake-clock.ts";
 import { codecOf } from "../../pkg/ctl/codecs.ts";
-import { CODECS, type CodecName, type Packet, parsePacket } from "../../pkg/ctl/packet.ts";
-import { PacketReader } from "../../pkg/ctl/reader.ts";
-import { Fault } from "../../pkg/fault/fault.ts";
-import { run } from "./cli.ts";
-
-interface Daemon extends AsyncDisposable {
-  readonly socket: string;
-  readonly requests: Packet[];
-}
-
-type Behaviour = (request: Packet, socket: Socket) => Packet | Buffer | undefined;
-
-/** A daemon that answers as the test says; undefined: not at all. */
-async function daemon(codec: CodecName, behave: Behaviour): Promise<Daemon> {
-  const directory = await mkdtemp(join(tmpdir(), "proxygwctl-"));
-  const path = join(directory, "sock");
-  const requests: Packet[] = [];
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    const reader = new PacketReader(codecOf(codec), 1000);
-    socket.on("error", () => undefined);
-    socket.on("data", (chunk) => {
-      let answer: Packet | Buffer | undefined;
-      try {
-        reader.write(chunk);
-        const raw = reader.read();
-        if (raw === undefined) return;
-        const request = parsePacket(raw);
-        requests.push(request);
-        answer = behave(request, socket);
-      } catch (error) {
-        answer = { id: 0, method: 1, body: { msg: (error as Fault).message } };
-      }
-      if (answer !== undefined) socket.write(Buffer.isBuffer(answer) ? answer : codecOf(codec).encode(answer));
-    });
-  });
-  server.listen(path);
-  await once(server, "listening");
-  return {
-    socket: path,
-    requests,
-    async [Symbol.asyncDispose]() {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-      await once(server, "close");
-      await rm(directory, { recursive: true });
-    },
-  };
-}
-
-interface Outcome {
-  readonly status: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-interface Options {
-  readonly socket?: string;
-  readonly codec?: CodecName;
-  readonly clock?: FakeClock;
-  readonly interrupt?: AbortSignal;
-  readonly configs?: string[];
-}
-
-async function ctl(args: string, options: Options = {}): Promise<Outcome> {
-  let stdout = "";
-  let stderr = "";
-  const status = await run(args === "" ? [] : args.split(" "), {
-    stdout: (text) => (stdout += text),
-    stderr: (text) => (stderr += text),
-    clock: options.clock ?? new FakeClock(),
-    interrupt: options.interrupt ?? new AbortController().signal,
-    readConfig: (path) => {
-      options.configs?.push(path);
-      if (path === "bad.yaml") return Promise.reject(new Fault("CONFIG_INVALID", "bad.yaml: not a configuration"));
-      return Promise.resolve({ socket: options.socket ?? "/nowhere/sock", codec: options.codec ?? "json" });
-    },
-  });
-  return { status, stdout, stderr };
-}
+import { CODECS } from "../../pkg/ctl/packet.ts";
+import { type Behaviour, ctl, daemon } from "./fake-daemon.ts";
 
 const done: Behaviour = ({ id, method }) => ({ id, method: method + 1, body: {} });
 
@@ -282,15 +203,22 @@ describe("proxygwctl: a daemon that does not answer", () => {
 });
 
 describe("proxygwctl: usage", () => {
-  it.each(["", "nonsense", "warm", "warm a b", "status a", "--nonsense", "status --nonsense", "--config"])(
-    '"%s" is wrong usage: exit status 2',
-    async (args) => {
-      const outcome = await ctl(args);
-      expect(outcome.status).toBe(2);
-      expect(outcome.stdout).toBe("");
-      expect(outcome.stderr).toMatch(args === "" ? /^Usage: proxygwctl/ : /^proxygwctl: /);
-    },
-  );
+  it.each([
+    "",
+    "nonsense",
+    "warm",
+    "completion",
+    "completion csh",
+    "--codec xml status",
+    "--nonsense",
+    "status --nonsense",
+    "--config",
+  ])('"%s" is wrong usage: exit status 2', async (args) => {
+    const outcome = await ctl(args);
+    expect(outcome.status).toBe(2);
+    expect(outcome.stdout).toBe("");
+    expect(outcome.stderr).toMatch(args === "" ? /^Usage: proxygwctl/ : /^proxygwctl: /);
+  });
 
   it("suggests the command that was meant", async () => {
     expect((await ctl("statsu")).stderr).toContain("(Did you mean status?)");

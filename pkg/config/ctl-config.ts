@@ -1,4 +1,5 @@
-import { Fault } from "../fault/fault.ts";
+import { access, constants } from "node:fs/promises";
+import { Fault, hasCode } from "../fault/fault.ts";
 import { ConfigError } from "./config-error.ts";
 import { listOf } from "./nearest.ts";
 import { readText } from "./read-text.ts";
@@ -21,14 +22,23 @@ const DEFAULTS: CtlConfig = { socket: "/run/proxygw.sock", codec: "json" };
 /**
  * Reads `plugins.ctl.socket` and `plugins.ctl.codec`, and looks at nothing else: the rest is the daemon's to check, and
  * its schemas would take longer to load than proxygwctl takes to run.
- * @throws Fault CONFIG_INVALID; its message is what ConfigError.format() would print
+ * @throws Fault CONFIG_INVALID, or CONFIG_FORBIDDEN where the user may not read it; its message is what ConfigError.format() would print
  */
 export async function readCtlConfig(path: string): Promise<CtlConfig> {
   try {
     return parseCtlConfig(await readText(path), path);
   } catch (error) {
-    if (error instanceof ConfigError) throw new Fault("CONFIG_INVALID", error.format());
-    throw error;
+    if (!(error instanceof ConfigError)) throw error;
+    throw new Fault((await isForbidden(path)) ? "CONFIG_FORBIDDEN" : "CONFIG_INVALID", error.format());
+  }
+}
+
+async function isForbidden(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.R_OK);
+    return false;
+  } catch (error) {
+    return hasCode(error, "EACCES") || hasCode(error, "EPERM");
   }
 }
 

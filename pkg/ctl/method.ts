@@ -24,7 +24,13 @@ export const Method = {
   closeFrontendResponse: 21,
   reloadRequest: 22,
   reloadResponse: 23,
+  flowsRequest: 24,
+  flowsResponse: 25,
+  subscribeRequest: 26,
+  subscribeResponse: 27,
   frontendShouldWarmNotification: 32768,
+  eventNotification: 32769,
+  eventsLostNotification: 32770,
 } as const;
 
 /** The number by which a success is answered: the odd one that follows; `empty` has none (1 is the error) and answers itself. */

@@ -7,10 +7,19 @@ import { Ajv } from "ajv";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { CODECS } from "../../pkg/ctl/packet.ts";
+import type { EngineEvent } from "../../pkg/plugin/plugin.ts";
 import { FakeEngine } from "./fake-engine.ts";
 import { ctlPlugin } from "./plugin.ts";
 
 const README = await readFile(new URL("README.md", import.meta.url), "utf8");
+
+const EVENT: EngineEvent = {
+  at: "2026-01-01T00:00:00.000Z",
+  type: "target_state",
+  target: "backend",
+  from: "inactive",
+  to: "warming",
+};
 
 /** The fenced blocks of one kind. */
 function blocks(kind: string): string[] {
@@ -34,16 +43,24 @@ describe("README of ctl", () => {
     const directory = await mkdtemp(join(tmpdir(), "ctl-"));
     const socket = join(directory, "sock");
     const plugin = ctlPlugin();
-    await plugin.onLoad?.({ socket, codec }, new FakeEngine(), "ctl");
+    const engine = new FakeEngine();
+    await plugin.onLoad?.({ socket, codec }, engine, "ctl");
     const client = connect(socket);
     const lines = (exchange ?? "").trimEnd().split("\n");
-    for (let at = 0; at < lines.length; at += 2) {
-      const expected = bytesOf(lines[at + 1] ?? "");
-      client.write(bytesOf(lines[at] ?? ""));
+    let said = false;
+    for (const line of lines) {
+      if (line.startsWith(">")) {
+        client.write(bytesOf(line));
+        said = true;
+        continue;
+      }
+      // nobody asked for it: an event
+      if (!said) engine.emit(EVENT);
+      said = false;
       const [answer] = (await once(client, "data")) as [Buffer];
-      expect(answer.toString("latin1")).toBe(expected.toString("latin1"));
+      expect(answer.toString("latin1")).toBe(bytesOf(line).toString("latin1"));
     }
-    expect(lines.length).toBeGreaterThanOrEqual(6);
+    expect(lines.length).toBeGreaterThanOrEqual(13);
     client.end();
     await plugin.onUnload?.();
     await rm(directory, { recursive: true });

@@ -1,73 +1,12 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { settle } from "../../pkg/clock/fake-clock.ts";
 import { codecOf } from "../../pkg/ctl/codecs.ts";
 import { Method } from "../../pkg/ctl/method.ts";
-import { CODECS, REQUEST_LIMIT, type CodecName } from "../../pkg/ctl/packet.ts";
+import { CODECS, REQUEST_LIMIT } from "../../pkg/ctl/packet.ts";
 import { Fault } from "../../pkg/fault/fault.ts";
-import type { Status } from "../../pkg/plugin/plugin.ts";
 import { LINGER_MS, MAX_IN_FLIGHT, MAX_UNSENT } from "./connection.ts";
-import { FakeEngine } from "./fake-engine.ts";
-import { CtlServer, MAX_CONNECTIONS } from "./server.ts";
-import { TestClient } from "./test-client.ts";
-
-const STATUS: Status = {
-  closed: false,
-  targets: [
-    {
-      name: "backend",
-      kind: "static:none",
-      state: "inactive",
-      since: "2026-01-01T00:00:00.000Z",
-      idle_timeout_ms: 300_000,
-      endpoints: [{ name: "http", protocol: "tcp", address: "127.0.0.1:80" }],
-    },
-  ],
-};
-
-interface Setup extends AsyncDisposable {
-  readonly engine: FakeEngine;
-  readonly server: CtlServer;
-  connect(): Promise<TestClient>;
-  /** Shows that somebody else is still served. */
-  expectServed(): Promise<void>;
-}
-
-async function setUp(codec: CodecName = "json"): Promise<Setup> {
-  const directory = await mkdtemp(join(tmpdir(), "ctl-"));
-  const path = join(directory, "sock");
-  const engine = new FakeEngine();
-  engine.current = STATUS;
-  const server = new CtlServer({ path, gid: undefined, codec: codecOf(codec), engine });
-  await server.start();
-  const connect = (): Promise<TestClient> => TestClient.connect(path, codecOf(codec));
-  return {
-    engine,
-    server,
-    connect,
-    async expectServed() {
-      await using other = (await connect()).read();
-      expect(await other.ask(77, Method.statusRequest)).toMatchObject({ id: 77, method: Method.statusResponse });
-    },
-    async [Symbol.asyncDispose]() {
-      const closed = server.close();
-      for (let turn = 0; turn < 20; turn++) await engine.clock.advance(LINGER_MS);
-      await closed;
-      await rm(directory, { recursive: true });
-    },
-  };
-}
-
-/** Real sockets take real turns of the event loop: waits, for a bounded time, until `condition` holds. */
-async function until(condition: () => boolean): Promise<void> {
-  const end = Date.now() + 4000;
-  while (!condition()) {
-    if (Date.now() > end) throw new Error(`still not so: ${condition.toString()}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-}
+import { MAX_CONNECTIONS } from "./server.ts";
+import { setUp, STATUS, until } from "./test-server.ts";
 
 describe.each(CODECS)("control socket, %s: requests", (codec) => {
   it("answers with the status", async () => {
@@ -89,7 +28,7 @@ describe.each(CODECS)("control socket, %s: requests", (codec) => {
     expect(await client.ask(6, method, { name: "unknown" })).toEqual({
       id: 6,
       method: 1,
-      body: { msg: 'there is no "unknown"' },
+      body: { msg: 'there is no "unknown"', code: method < 16 ? "TARGET_UNKNOWN" : "FRONTEND_UNKNOWN" },
     });
   });
 
@@ -140,13 +79,18 @@ describe.each(CODECS)("control socket, %s: requests", (codec) => {
     [12, "close target request (12)"],
     [14, "new frontend request (14)"],
     [20, "close frontend request (20)"],
-    [24, "unknown method 24"],
+    [25, "flows response (25)"],
+    [28, "unknown method 28"],
     [32768, "frontend should warm notification (32768)"],
     [65535, "unknown method 65535"],
   ])("refuses method %i and goes on", async (method, what) => {
     await using setup = await setUp(codec);
     await using client = (await setup.connect()).read();
-    expect(await client.ask(9, method)).toEqual({ id: 9, method: 1, body: { msg: `${what} is not supported here` } });
+    expect(await client.ask(9, method)).toEqual({
+      id: 9,
+      method: 1,
+      body: { msg: `${what} is not supported here`, code: "CTL_METHOD_UNSUPPORTED" },
+    });
     expect(await client.ask(10, 2)).toMatchObject({ id: 10, method: 3 });
   });
 

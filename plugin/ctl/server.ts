@@ -4,6 +4,7 @@ import { Fault, messageOf } from "../../pkg/fault/fault.ts";
 import type { EngineApi } from "../../pkg/plugin/plugin.ts";
 import { errorResponse } from "./answer.ts";
 import { Connection } from "./connection.ts";
+import { EventFeed } from "./event-feed.ts";
 import { isInPlace, listenAt, removeSocketFile, type SocketFile } from "./socket-file.ts";
 
 export const MAX_CONNECTIONS = 256;
@@ -22,6 +23,7 @@ export interface CtlServerOptions {
 export class CtlServer {
   readonly #options: CtlServerOptions;
   readonly #connections = new Set<Connection>();
+  readonly #feed: EventFeed;
   #server: Server | undefined;
   #file: SocketFile | undefined;
   readonly #closing = new AbortController();
@@ -31,6 +33,7 @@ export class CtlServer {
 
   constructor(options: CtlServerOptions) {
     this.#options = options;
+    this.#feed = new EventFeed(options.engine, options.codec);
   }
 
   /** @throws Fault CTL_SOCKET_IN_USE, CTL_SOCKET_FAILED; nothing is left behind then */
@@ -97,7 +100,7 @@ export class CtlServer {
       );
       return;
     }
-    const connection = new Connection(socket, codec, engine);
+    const connection = new Connection(socket, codec, engine, this.#feed);
     this.#connections.add(connection);
     connection.start(() => this.#connections.delete(connection));
   }
