@@ -7,7 +7,7 @@ import { Ajv } from "ajv";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { CODECS } from "../../pkg/ctl/packet.ts";
-import { FakeEngine } from "./fake-engine.ts";
+import { FakeEngine } from "../../pkg/plugin/fake-engine.ts";
 import { ctlPlugin } from "./plugin.ts";
 
 const README = await readFile(new URL("README.md", import.meta.url), "utf8");

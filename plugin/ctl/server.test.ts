@@ -9,7 +9,7 @@ import { CODECS, REQUEST_LIMIT, type CodecName } from "../../pkg/ctl/packet.ts";
 import { Fault } from "../../pkg/fault/fault.ts";
 import type { Status } from "../../pkg/plugin/plugin.ts";
 import { LINGER_MS, MAX_IN_FLIGHT, MAX_UNSENT } from "./connection.ts";
-import { FakeEngine } from "./fake-engine.ts";
+import { FakeEngine } from "../../pkg/plugin/fake-engine.ts";
 import { CtlServer, MAX_CONNECTIONS } from "./server.ts";
 import { TestClient } from "./test-client.ts";
 
