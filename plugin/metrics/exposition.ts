@@ -72,7 +72,6 @@ export class Exposition {
     try {
       return await Promise.race([this.#reading, tooLong]);
     } finally {
-      tooLong.catch(() => undefined);
       ended.abort(new Fault("SCRAPE_ENDED", "the scrape has ended"));
     }
   }

@@ -65,7 +65,7 @@ const HOOK = {
       title: "number of messages",
       description: "Messages that wait at most; with more, the oldest is lost.",
       minimum: 1,
-      maximum: 100_000,
+      maximum: 10_000,
       default: 1000,
     },
   },
