@@ -26,8 +26,6 @@ import { outliveUnexpected } from "./unexpected.ts";
 const REPORT_MS = 5000;
 /** How long looking after the table may take; it gets in line behind all changes, and ends also when they fail. */
 const VERIFY_LIMIT_MS = 120_000;
-/** On the scale of log.level. */
-const DEBUG = -4;
 
 /** `file`: what `config` was read from. Resolves after a clean stop. @throws what kept it from starting, or from stopping cleanly */
 export async function runDaemon(file: string, config: Config, registry: Registry): Promise<void> {
@@ -76,7 +74,7 @@ export async function runDaemon(file: string, config: Config, registry: Registry
     onHangUp = () => {
       logger.reopen();
       // the failure is logged where it happens
-      reload().catch(() => undefined);
+      engine.reload().catch(() => undefined);
     };
     try {
       await engine.start(stop);
@@ -98,8 +96,7 @@ export async function runDaemon(file: string, config: Config, registry: Registry
     await untilStopped(stop, async () => {
       notifier.status(statusLine(engine));
       await progress.within(VERIFY_LIMIT_MS, "changes of the packet path", () => engine.verify());
-      // costs a question for each gate, so only for those who want to see it
-      if (engine.config.log.level <= DEBUG) await engine.reportGates();
+      await engine.reportGates();
     });
     ending = engine.config.onShutdown;
     logger.info("stopping", { reason: stopReason(stop), on_shutdown: ending });

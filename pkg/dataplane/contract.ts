@@ -4,7 +4,9 @@ import { hasCode } from "../fault/fault.ts";
 import { type AddrPort, parseAddrPort } from "../value/addr-port.ts";
 import type { Protocol } from "../value/protocol.ts";
 import { parseCidr } from "../value/cidr.ts";
-import type { Dataplane, GroupSpec, HeldFlow, MappingSpec } from "./dataplane.ts";
+import { ELSEWHERE, ENDPOINT, ENDPOINT6, groupSpec, LISTEN, LISTEN6, mappingSpec, OTHER, WILDCARD } from "./contract-given.ts";
+import type { Dataplane, HeldFlow, MappingSpec } from "./dataplane.ts";
+import { observeContract } from "./observe-contract.ts";
 
 /** A started dataplane with somebody on either side of it. */
 export interface DataplaneHarness {
@@ -23,37 +25,6 @@ export interface HarnessOptions {
   /** false: commit() is the test's. */
   readonly committed?: boolean;
   readonly wildcardOverlap: "refuse" | "specific-wins";
-}
-
-/** Addresses that a harness has: 127.0.0.2, .3 and ::1 answer on port 8080 (both protocols); LISTEN is the client's side. */
-const ENDPOINT = parseAddrPort("127.0.0.2:8080");
-const OTHER = parseAddrPort("127.0.0.3:8080");
-const ENDPOINT6 = parseAddrPort("[::1]:8080");
-const LISTEN = parseAddrPort("127.0.0.10:80");
-const LISTEN6 = parseAddrPort("[::1]:80");
-const ELSEWHERE = parseAddrPort("127.0.0.11:80");
-const WILDCARD = parseAddrPort("0.0.0.0:80");
-
-function groupSpec(name: string, protocol: Protocol = "tcp", ...addresses: AddrPort[]): GroupSpec {
-  return { name, endpoints: [{ name: "main", protocol, addresses: addresses.length > 0 ? addresses : [ENDPOINT] }] };
-}
-
-function mappingSpec(
-  name: string,
-  listen: AddrPort = LISTEN,
-  endpoint: AddrPort = ENDPOINT,
-  protocol: Protocol = "tcp",
-): MappingSpec {
-  return {
-    name,
-    protocol,
-    routes: [{ listen, endpoint }],
-    flowTimeoutMs: 60_000,
-    masquerade: "auto",
-    whenCold: "pass",
-    hold: { timeoutMs: 30_000, maxFlows: 1024 },
-    gates: { allow: [], deny: [], ignore: [] },
-  };
 }
 
 /** What every implementation of Dataplane must do. Addresses are loopback ones of a network namespace made for the test. */
@@ -389,4 +360,5 @@ export function dataplaneContract(name: string, open: (options: HarnessOptions) 
       expect(await harness.send("tcp", ELSEWHERE)).toBe("127.0.0.2:8080");
     });
   });
+  observeContract(name, open);
 }

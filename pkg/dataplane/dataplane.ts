@@ -34,6 +34,15 @@ export interface Dataplane {
   adapt(needs: Needs): Promise<void>;
   /** A group without mappings, inactive. Its name is for messages. @throws Fault DATAPLANE_CLOSED */
   createGroup(spec: GroupSpec): Group;
+  /**
+   * Calls `visit` for every flow of the groups' endpoints that is alive, those included that do not count as use (`ignore`), in no
+   * order. One look at all flows of the machine, however many groups there are. @throws Fault CONNTRACK_FAILED, of the idle clock
+   */
+  eachFlow(visit: (flow: Flow) => void): Promise<void>;
+  /** What was counted by now. A few looks, however many groups there are. @throws Fault TRAFFIC_UNKNOWN */
+  traffic(): Promise<Traffic>;
+  /** From now on, `listener` is called after each transaction. It must not throw. Set once, before start(). */
+  onTransaction(listener: TransactionListener): void;
   /** Puts right what others changed, as far as that is not noticed anyway. To be called now and then. */
   verify(): Promise<void>;
   /**
@@ -83,6 +92,46 @@ export interface Group {
   close(): Promise<void>;
 }
 
+/** `error`: why it failed; nothing changed then, as far as is known. */
+export type TransactionListener = (tookMs: number, error?: unknown) => void;
+
+/** A flow that is alive. */
+export interface Flow {
+  readonly protocol: Protocol;
+  readonly source: AddrPort;
+  /** As the client sent it. */
+  readonly destination: AddrPort;
+  /** Where it goes; as `destination` where nothing was translated. */
+  readonly endpoint: AddrPort;
+  /** Of TCP, as conntrack calls it; undefined for a flow on the fast path. */
+  readonly state: string | undefined;
+  /** How long it lives without a packet, as far as is known. */
+  readonly remainingMs: number;
+  /** It does not count as use. */
+  readonly ignored: boolean;
+}
+
+/** Packets are what the kernel takes for one: with offloading, up to 64 KiB that came together. */
+export interface PacketCount {
+  readonly packets: number;
+  /** At the network layer, headers included. */
+  readonly bytes: number;
+}
+
+/**
+ * Counts since the table was made. They never go down: they outlive what takes elements out of the table, and its replacement,
+ * but for what came since they were last read. Packets that take the fast path are not counted.
+ */
+export interface Traffic {
+  /** Flows that began at a mapping's listen address and went to that endpoint. */
+  began(protocol: Protocol, route: Route): number;
+  /** Flows that began at any mapping and went to that endpoint. */
+  beganTo(protocol: Protocol, endpoint: AddrPort): number;
+  /** All of the endpoint's, also those of flows that came to it directly. */
+  received(protocol: Protocol, endpoint: AddrPort): PacketCount;
+  sent(protocol: Protocol, endpoint: AddrPort): PacketCount;
+}
+
 export interface FlowSummary {
   readonly count: number;
   /** Longest remaining lifetime of one of them without further packets, in ms rounded down to the kernel's second; 0 if none. */
@@ -102,11 +151,24 @@ export interface MappingSpec {
   readonly gates: GatesConfig;
   /** Called for the first packet of each flow that is held. Must not throw. */
   readonly onHeld?: (flow: HeldFlow) => void;
+  /** Called for each flow that is held no more, unless another mapping holds it from now on. Must not throw. */
+  readonly onReleased?: ReleaseListener;
 }
 
 export interface HeldFlow {
   readonly source: AddrPort;
+  /** It was another mapping's until now; onHeld was called there. */
+  readonly handedOver: boolean;
 }
+
+/**
+ * What became of a held flow: let go to the endpoint; refused, when told to or because its time was up; or dropped, by the
+ * kernel or for want of room, or let go to where it goes without the mapping.
+ */
+export type ReleaseOutcome = "passed" | "refused" | "timed_out" | "dropped";
+
+/** `heldMs`: with what mappings before this one held it. */
+export type ReleaseListener = (source: AddrPort, outcome: ReleaseOutcome, heldMs: number) => void;
 
 /** Since the mapping was enabled. */
 export interface MappingCounters {
@@ -129,6 +191,8 @@ export interface Mapping {
   disable(): Promise<void>;
   /** Flows held now. */
   readonly held: number;
+  /** As in counters(), at once. */
+  readonly overflowed: number;
   counters(): Promise<MappingCounters>;
   /**
    * Disables. The name and the listen addresses are free as soon as this is called: when another mapping takes one in the same

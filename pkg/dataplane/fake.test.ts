@@ -12,7 +12,7 @@ dataplaneContract("fake", async ({ wildcardOverlap, committed = true }) => {
     dataplane,
     send: (protocol, to, from) => dataplane.connect(protocol, to, from),
     traffic: () => {
-      for (const { name } of dataplane.groups) dataplane.traffic(name);
+      for (const { name } of dataplane.groups) dataplane.use(name);
       return Promise.resolve();
     },
     wait: (ms) => clock.advance(ms),

@@ -5,13 +5,22 @@ import { type AddrPort, formatAddrPort, isWildcard, parseAddrPort, sameAddrPort 
 import { parseCidr } from "../value/cidr.ts";
 import type { Log } from "../log/log.ts";
 import type { Protocol } from "../value/protocol.ts";
-import type { Dataplane, FlowSummary, Group, GroupSpec, Mapping, MappingCounters, MappingSpec, Needs } from "./dataplane.ts";
+import type { Dataplane, Flow, Group, GroupSpec, Needs, Traffic, TransactionListener } from "./dataplane.ts";
+import { FakeCommit } from "./fake-commit.ts";
+import { FakeGroup, type FakeMapping } from "./fake-group.ts";
+import { FakeTraffic } from "./fake-traffic.ts";
 import { gateRanges, type Range } from "./gate-ranges.ts";
 import { HoldRoom } from "./hold-room.ts";
 import { MappingClaims } from "./mapping-claims.ts";
-import { MappingHold } from "./mapping-hold.ts";
 
-interface FakeFlow {
+/** Between whom. */
+interface FakeWay {
+  readonly protocol: Protocol;
+  readonly source: AddrPort;
+  readonly destination: AddrPort;
+}
+
+interface FakeFlow extends FakeWay {
   group: FakeGroup;
   endpoint: AddrPort;
   timeoutMs: number;
@@ -21,9 +30,9 @@ interface FakeFlow {
 }
 
 /** A client's first packet, on its way. */
-interface FakePacket {
+interface FakePacket extends FakeWay {
   mapping: FakeMapping;
-  endpoint: AddrPort;
+  route: Route;
   readonly ignored: boolean;
   readonly answer: (outcome: string | undefined) => void;
 }
@@ -50,9 +59,12 @@ export class FakeDataplane implements Dataplane {
   readonly room = new HoldRoom();
   /** How it was closed. */
   ended: Ending | undefined;
-  readonly #committed = new Gate();
+  readonly counted = new FakeTraffic();
+  #onTransaction: TransactionListener = () => undefined;
+  readonly #committed = new FakeCommit();
   #state: "new" | "started" | "closed" = "new";
   #lastId = 0;
+  #lastPort = 0;
 
   constructor(clock: Clock, log: Log, wildcardOverlap: "refuse" | "specific-wins" = "refuse") {
     this.clock = clock;
@@ -77,10 +89,14 @@ export class FakeDataplane implements Dataplane {
   }
 
   createGroup(spec: GroupSpec): Group {
-    if (this.#state !== "started") throw new Fault("DATAPLANE_CLOSED", "the dataplane is not running");
+    this.#refuseStopped();
     const group = new FakeGroup(this, spec);
     this.groups.add(group);
     return group;
+  }
+
+  #refuseStopped(): void {
+    if (this.#state !== "started") throw new Fault("DATAPLANE_CLOSED", "the dataplane is not running");
   }
 
   async verify(): Promise<void> {
@@ -97,7 +113,40 @@ export class FakeDataplane implements Dataplane {
   /** What every change begins with: it takes a moment, and fails when a test wants it to. */
   async change(): Promise<void> {
     await this.#committed.opened;
-    await this.#fail();
+    await this.#fail().catch((error: unknown) => {
+      this.#onTransaction(0, error);
+      throw error;
+    });
+    this.#onTransaction(0);
+  }
+
+  onTransaction(listener: TransactionListener): void {
+    this.#onTransaction = listener;
+  }
+
+  async eachFlow(visit: (flow: Flow) => void): Promise<void> {
+    this.#refuseStopped();
+    await Promise.resolve();
+    for (const flow of this.flows) {
+      if (!this.alive(flow) || !this.groups.has(flow.group)) continue;
+      const { protocol, source, destination, endpoint, ignored } = flow;
+      const remainingMs = flow.lastPacket + flow.timeoutMs - this.clock.now();
+      visit({
+        protocol,
+        source,
+        destination,
+        endpoint,
+        state: protocol === "tcp" ? "ESTABLISHED" : undefined,
+        remainingMs,
+        ignored,
+      });
+    }
+  }
+
+  async traffic(): Promise<Traffic> {
+    this.#refuseStopped();
+    await Promise.resolve();
+    return this.counted.copy();
   }
 
   async #fail(): Promise<void> {
@@ -132,13 +181,16 @@ export class FakeDataplane implements Dataplane {
     const { group, mapping, route } = taken;
     const { denied, ignored } = gateRanges(mapping.spec.gates, to.family);
     const gate = inside(denied, from) ? "denied" : inside(ignored, from) ? "ignored" : undefined;
-    const packet: FakePacket = { mapping, endpoint: route.endpoint, ignored: gate === "ignored", answer };
+    const port = FIRST_CLIENT_PORT + ++this.#lastPort;
+    const source = parseAddrPort(from.includes(":") ? `[${from}]:${port}` : `${from}:${port}`);
+    const way = { protocol, source, destination: to };
+    const packet: FakePacket = { mapping, route, ignored: gate === "ignored", ...way, answer };
     if (gate === "denied" || (gate === "ignored" && !group.active)) {
       mapping.gateCounters[gate]++;
       answer(undefined);
     } else if (group.active) this.#reach(packet);
     else if (mapping.spec.whenCold === "pass") answer(undefined);
-    else this.#queue(packet, protocol, from, to);
+    else this.#queue(packet);
   }
 
   #find(protocol: Protocol, to: AddrPort): { group: FakeGroup; mapping: FakeMapping; route: Route } | undefined {
@@ -162,20 +214,19 @@ export class FakeDataplane implements Dataplane {
       const taken = this.#find(held.protocol, held.destination);
       if (packet === undefined || taken === undefined) {
         this.settle(held.id, true);
+        from.hold.gaveUp(held);
         continue;
       }
       packet.mapping = taken.mapping;
-      packet.endpoint = taken.route.endpoint;
+      packet.route = taken.route;
       taken.mapping.hold.packet(held);
     }
   }
 
-  #queue(packet: FakePacket, protocol: Protocol, from: string, destination: AddrPort): void {
+  #queue(packet: FakePacket): void {
     const id = ++this.#lastId;
     this.packets.set(id, packet);
-    const source = parseAddrPort(
-      from.includes(":") ? `[${from}]:${FIRST_CLIENT_PORT + id}` : `${from}:${FIRST_CLIENT_PORT + id}`,
-    );
+    const { protocol, source, destination } = packet;
     packet.mapping.hold.packet({ id, flowKey: String(id), protocol, source, destination, bytes: 60 });
   }
 
@@ -188,25 +239,29 @@ export class FakeDataplane implements Dataplane {
     else packet.answer(undefined);
   }
 
-  #reach({ mapping, endpoint, ignored, answer }: FakePacket): void {
+  #reach({ mapping, route, ignored, answer, protocol, source, destination }: FakePacket): void {
     const { group, spec } = mapping;
-    this.flows.push({ group, endpoint, timeoutMs: spec.flowTimeoutMs, lastPacket: this.clock.now(), ignored });
+    const { endpoint } = route;
+    const way = { protocol, source, destination };
+    this.flows.push({ ...way, group, endpoint, timeoutMs: spec.flowTimeoutMs, lastPacket: this.clock.now(), ignored });
+    this.counted.begin(protocol, route);
     if (!ignored) group.lastPacket = this.clock.now();
     answer(formatAddrPort(endpoint));
   }
 
   /** A further packet on each flow of `group` that is alive. */
-  traffic(group: string): void {
+  use(group: string): void {
     for (const flow of this.flows) {
       if (flow.group.name !== group || !this.alive(flow)) continue;
       flow.lastPacket = this.clock.now();
+      for (const direction of ["received", "sent"] as const) this.counted.packet(flow.protocol, flow.endpoint, direction);
       if (!flow.ignored) flow.group.lastPacket = this.clock.now();
     }
   }
 
   /** The clients of `group` close their flows, which takes packets. */
   hangUp(group: string): void {
-    this.traffic(group);
+    this.use(group);
     this.flows = this.flows.filter((flow) => flow.group.name !== group);
   }
 
@@ -215,187 +270,7 @@ export class FakeDataplane implements Dataplane {
   }
 }
 
-/** What is waited for until it is open, or shut for good. */
-class Gate {
-  open: () => void = () => undefined;
-  shut: (reason: Fault) => void = () => undefined;
-  readonly opened = new Promise<void>((resolve, reject) => {
-    this.open = resolve;
-    this.shut = reject;
-  });
-
-  constructor() {
-    // nobody may wait for it
-    this.opened.catch(() => undefined);
-  }
-}
-
 function inside(ranges: readonly Range[], address: string): boolean {
   const { first } = parseCidr(address);
   return ranges.some((range) => range.first <= first && first <= range.last);
-}
-
-class FakeGroup implements Group {
-  readonly name: string;
-  readonly #dataplane: FakeDataplane;
-  readonly #mappings = new Set<FakeMapping>();
-  active = false;
-  /** Whether what is held is let go: said before the change is made. */
-  #open = false;
-  lastPacket: number | undefined;
-  #closed = false;
-
-  constructor(dataplane: FakeDataplane, spec: GroupSpec) {
-    this.#dataplane = dataplane;
-    this.name = spec.name;
-  }
-
-  taking(): FakeMapping[] {
-    return [...this.#mappings].filter(({ hold }) => hold.taking);
-  }
-
-  async activate(): Promise<void> {
-    this.#setOpen(true);
-    try {
-      await this.#change();
-    } catch (error) {
-      this.#setOpen(false);
-      throw error;
-    }
-    this.active = true;
-  }
-
-  async deactivate(): Promise<void> {
-    this.#setOpen(false);
-    await this.#change();
-    this.active = false;
-  }
-
-  #setOpen(open: boolean): void {
-    this.#open = open;
-    for (const { hold } of this.#mappings) {
-      if (open) hold.open();
-      else hold.shut();
-    }
-  }
-
-  get held(): number {
-    return [...this.#mappings].reduce((sum, { hold }) => sum + hold.size, 0);
-  }
-
-  refuseHeld(): void {
-    for (const { hold } of this.#mappings) hold.refuse();
-  }
-
-  async cutFlows(): Promise<void> {
-    await this.#change();
-    this.#dataplane.flows = this.#dataplane.flows.filter(({ group }) => group !== this);
-  }
-
-  async quietFor(): Promise<number | undefined> {
-    await this.#change();
-    return this.lastPacket === undefined ? undefined : this.#dataplane.clock.now() - this.lastPacket;
-  }
-
-  async flows(): Promise<FlowSummary> {
-    await this.#change();
-    const alive = this.#dataplane.flows.filter((flow) => flow.group === this && !flow.ignored && this.#dataplane.alive(flow));
-    const left = alive.map((flow) => flow.lastPacket + flow.timeoutMs - this.#dataplane.clock.now());
-    return { count: alive.length, longestMs: Math.floor(Math.max(0, ...left) / 1000) * 1000 };
-  }
-
-  createMapping(spec: MappingSpec): Mapping {
-    this.#refuseClosed();
-    this.#dataplane.claims.claim(spec);
-    const mapping = new FakeMapping(this.#dataplane, this, spec, () => this.#mappings.delete(mapping));
-    if (this.#open) mapping.hold.open();
-    this.#mappings.add(mapping);
-    return mapping;
-  }
-
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    await Promise.all([...this.#mappings].map((mapping) => mapping.close()));
-    this.active = false;
-    this.#dataplane.groups.delete(this);
-  }
-
-  async #change(): Promise<void> {
-    this.#refuseClosed();
-    await this.#dataplane.change();
-  }
-
-  #refuseClosed(): void {
-    if (this.#closed) throw new Fault("DATAPLANE_CLOSED", `the group "${this.name}" is closed`);
-  }
-}
-
-class FakeMapping implements Mapping {
-  readonly name: string;
-  readonly spec: MappingSpec;
-  readonly group: FakeGroup;
-  readonly hold: MappingHold;
-  readonly gateCounters = { denied: 0, ignored: 0, limited: 0 };
-  enabled = false;
-  readonly #dataplane: FakeDataplane;
-  readonly #forget: () => void;
-  #closing: Promise<void> | undefined;
-
-  constructor(dataplane: FakeDataplane, group: FakeGroup, spec: MappingSpec, forget: () => void) {
-    this.#dataplane = dataplane;
-    this.name = spec.name;
-    this.spec = spec;
-    this.group = group;
-    this.#forget = forget;
-    const settle = (accepted: boolean) => (ids: readonly number[]) => {
-      for (const id of ids) dataplane.settle(id, accepted);
-    };
-    const verdicts = { accept: settle(true), refuse: settle(false), drop: settle(false) };
-    this.hold = new MappingHold(spec, dataplane.clock, dataplane.log, verdicts, dataplane.room);
-  }
-
-  get held(): number {
-    return this.hold.size;
-  }
-
-  async counters(): Promise<MappingCounters> {
-    await Promise.resolve();
-    return { ...this.gateCounters, ...this.hold.counters };
-  }
-
-  async enable(): Promise<void> {
-    this.hold.taking = true;
-    try {
-      await this.#change();
-    } catch (error) {
-      this.hold.taking = this.enabled;
-      throw error;
-    }
-    this.hold.taking = this.enabled = true;
-  }
-
-  async disable(): Promise<void> {
-    await this.#change();
-    this.hold.taking = this.enabled = false;
-    this.#dataplane.handOver(this);
-  }
-
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  async #close(): Promise<void> {
-    this.#dataplane.claims.release(this.spec);
-    await this.#dataplane.change();
-    this.hold.taking = this.enabled = false;
-    this.#dataplane.handOver(this);
-    this.#forget();
-  }
-
-  async #change(): Promise<void> {
-    if (this.#closing !== undefined) throw new Fault("DATAPLANE_CLOSED", `the mapping "${this.name}" is closed`);
-    await this.#dataplane.change();
-  }
 }

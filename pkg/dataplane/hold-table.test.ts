@@ -12,11 +12,15 @@ function setUp(maxFlows = 1024, room = new HoldRoom()) {
     if (ids.length > 0) verdicts.push(`${verdict} ${ids.join(",")}`);
   };
   const sink = { accept: note("accept"), refuse: note("refuse"), drop: note("drop") };
-  const table = new HoldTable({ timeoutMs: 30_000, maxFlows }, clock, sink, room, (flows) => timedOut.push(flows));
+  const released: string[] = [];
+  const table = new HoldTable({ timeoutMs: 30_000, maxFlows }, clock, sink, room, {
+    timedOut: (flows) => timedOut.push(flows),
+    released: ({ port }, outcome, heldMs) => released.push(`${String(port)} ${outcome} ${String(heldMs)}`),
+  });
   const source = { family: "ipv4", address: "192.0.2.1", port: 5000 } as const;
   const add = (id: number, flowKey: string, protocol: Protocol = "tcp", bytes = 60) =>
-    table.add({ id, flowKey, protocol, source, destination: source, bytes });
-  return { clock, table, verdicts, timedOut, add };
+    table.add({ id, flowKey, protocol, source: { ...source, port: 5000 + id }, destination: source, bytes });
+  return { clock, table, verdicts, timedOut, released, add };
 }
 
 describe("HoldTable", () => {
@@ -37,6 +41,39 @@ describe("HoldTable", () => {
     expect(verdicts).toEqual(["drop 65", "drop 66"]);
     table.accept();
     expect(verdicts[2]).toBe(`accept ${Array.from({ length: 64 }, (_each, at) => at + 1).join(",")}`);
+  });
+
+  it("tells what became of each flow, and how long it was held", async () => {
+    const { clock, table, released, add } = setUp();
+    add(1, "a", "udp");
+    add(2, "a", "udp");
+    await clock.advance(250);
+    add(3, "b");
+    table.accept();
+    add(4, "c");
+    table.refuse();
+    add(5, "d");
+    table.drop();
+    add(6, "e");
+    await clock.advance(30_000);
+    expect(released).toEqual(["5001 passed 250", "5003 passed 0", "5004 refused 0", "5005 dropped 0", "5006 timed_out 30000"]);
+  });
+
+  it("lets another table count from the beginning, and tells nothing of what it hands over", async () => {
+    const [one, other] = [setUp(), setUp()];
+    one.add(1, "a", "udp");
+    one.add(2, "a", "udp");
+    await one.clock.advance(1000);
+    const packets = one.table.handOver();
+    expect(packets.map(({ id, heldSince }) => [id, heldSince === undefined])).toEqual([
+      [1, false],
+      [2, true],
+    ]);
+    expect(one.released).toEqual([]);
+    await other.clock.advance(1500);
+    for (const each of packets) other.table.add(each);
+    other.table.accept();
+    expect(other.released).toEqual(["5001 passed 1500"]);
   });
 
   it("drops the packets of flows above the limit", () => {

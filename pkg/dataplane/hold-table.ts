@@ -1,6 +1,7 @@
 import type { Clock } from "../clock/clock.ts";
 import type { AddrPort } from "../value/addr-port.ts";
 import type { Protocol } from "../value/protocol.ts";
+import type { ReleaseListener, ReleaseOutcome } from "./dataplane.ts";
 import type { HoldRoom } from "./hold-room.ts";
 
 /** UDP datagrams kept per flow; what comes after them is dropped. */
@@ -23,6 +24,8 @@ export interface HeldPacket {
   readonly destination: AddrPort;
   /** Its length. */
   readonly bytes: number;
+  /** Of the first packet of a flow that another table held: since when. */
+  readonly heldSince?: number;
 }
 
 /** What becomes of packets; ids in the order in which they came. */
@@ -32,10 +35,19 @@ export interface Verdicts {
   drop(ids: readonly number[]): void;
 }
 
+/** What the table tells. Called after the verdict. */
+export interface HoldListener {
+  /** Flows were refused because their time was up. */
+  timedOut(flows: number): void;
+  released: ReleaseListener;
+}
+
 interface HeldFlow {
   readonly first: HeldPacket;
   readonly ids: number[];
   readonly since: number;
+  /** With what tables before this one held it. */
+  readonly heldSince: number;
   /** Of the room that all share. */
   taken: number;
 }
@@ -49,18 +61,18 @@ export class HoldTable {
   readonly #clock: Clock;
   readonly #verdicts: Verdicts;
   readonly #room: HoldRoom;
-  readonly #onTimeout: (flows: number) => void;
+  readonly #listener: HoldListener;
   /** By flow key, oldest first. */
   readonly #flows = new Map<string, HeldFlow>();
   #taken = 0;
   #timer = new AbortController();
 
-  constructor(limits: HoldLimits, clock: Clock, verdicts: Verdicts, room: HoldRoom, onTimeout: (flows: number) => void) {
+  constructor(limits: HoldLimits, clock: Clock, verdicts: Verdicts, room: HoldRoom, listener: HoldListener) {
     this.#limits = limits;
     this.#clock = clock;
     this.#verdicts = verdicts;
     this.#room = room;
-    this.#onTimeout = onTimeout;
+    this.#listener = listener;
   }
 
   /** Flows held now. */
@@ -80,7 +92,8 @@ export class HoldTable {
       this.#verdicts.drop([packet.id]);
       return "overflow";
     }
-    this.#flows.set(packet.flowKey, { first: packet, ids: [packet.id], since: this.#clock.now(), taken });
+    const since = this.#clock.now();
+    this.#flows.set(packet.flowKey, { first: packet, ids: [packet.id], since, heldSince: packet.heldSince ?? since, taken });
     if (this.#flows.size === 1) this.#expireLater();
     return "first";
   }
@@ -115,30 +128,42 @@ export class HoldTable {
 
   /** Lets everything go, flow by flow, each flow's packets in order. */
   accept(): void {
-    this.#verdicts.accept(this.#takeOut());
+    const flows = this.#takeOut();
+    this.#verdicts.accept(idsOf(flows));
+    this.#tell(flows, "passed");
   }
 
   /** All that was held, in the order of accept(), for another table to hold. */
   handOver(): HeldPacket[] {
-    const packets = [...this.#flows.values()].flatMap(({ first, ids }) => ids.map((id) => ({ ...first, id })));
-    this.#takeOut();
-    return packets;
+    return this.#takeOut().flatMap(({ first, ids, heldSince }) => {
+      const { flowKey, protocol, source, destination, bytes } = first;
+      return ids.map((id, at) => ({ id, flowKey, protocol, source, destination, bytes, ...(at === 0 ? { heldSince } : {}) }));
+    });
   }
 
   refuse(): void {
-    this.#verdicts.refuse(this.#takeOut());
+    const flows = this.#takeOut();
+    this.#verdicts.refuse(idsOf(flows));
+    this.#tell(flows, "refused");
   }
 
   drop(): void {
-    this.#verdicts.drop(this.#takeOut());
+    const flows = this.#takeOut();
+    this.#verdicts.drop(idsOf(flows));
+    this.#tell(flows, "dropped");
   }
 
-  #takeOut(): number[] {
-    const ids = [...this.#flows.values()].flatMap((flow) => flow.ids);
+  #takeOut(): HeldFlow[] {
+    const flows = [...this.#flows.values()];
     this.#flows.clear();
     this.#give(this.#taken);
     this.#timer.abort();
-    return ids;
+    return flows;
+  }
+
+  #tell(flows: readonly HeldFlow[], outcome: ReleaseOutcome): void {
+    const now = this.#clock.now();
+    for (const { first, heldSince } of flows) this.#listener.released(first.source, outcome, now - heldSince);
   }
 
   #expireLater(): void {
@@ -158,12 +183,18 @@ export class HoldTable {
         this.#flows.delete(key);
         this.#give(taken);
       }
-      this.#verdicts.refuse(expired.flatMap(([, { ids }]) => ids));
-      this.#onTimeout(expired.length);
+      const flows = expired.map(([, flow]) => flow);
+      this.#verdicts.refuse(idsOf(flows));
+      this.#listener.timedOut(flows.length);
+      this.#tell(flows, "timed_out");
     }
   }
 
   #oldest(): HeldFlow | undefined {
     return this.#flows.values().next().value;
   }
+}
+
+function idsOf(flows: readonly HeldFlow[]): number[] {
+  return flows.flatMap(({ ids }) => ids);
 }

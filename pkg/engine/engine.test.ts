@@ -27,7 +27,7 @@ describe("Engine", () => {
   });
 
   it("shows its status", async () => {
-    const { engine, start } = await givenEngine();
+    const { engine, start, clock } = await givenEngine();
     expect(await engine.status()).toEqual({ closed: false });
     await start();
     expect(await engine.status()).toEqual({
@@ -37,6 +37,8 @@ describe("Engine", () => {
           name: "backend",
           kind: "test:scripted",
           state: "inactive",
+          since: clock.date().toISOString(),
+          idle_timeout_ms: 60_000,
           endpoints: [{ name: "http", protocol: "tcp", address: "127.0.0.1:8080" }],
         },
       ],
@@ -45,6 +47,7 @@ describe("Engine", () => {
           name: "front",
           kind: "test:noted",
           state: "running",
+          since: clock.date().toISOString(),
           protocol: "tcp",
           listen: "192.0.2.1:80",
           target_name: "backend",

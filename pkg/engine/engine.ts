@@ -9,18 +9,27 @@ import type { Clock } from "../clock/clock.ts";
 import type { Config, Ending } from "../config/types.ts";
 import type { Needs } from "../dataplane/dataplane.ts";
 import { collected, Fault, messageOf } from "../fault/fault.ts";
+import type { Frontend } from "../frontend/frontend.ts";
 import type { Log } from "../log/log.ts";
-import type { EngineApi, EngineEvent, FlowStatus, ReloadReport, Status } from "../plugin/plugin.ts";
+import type { EngineApi, EngineEvent, FlowStatus, ReloadReport, Status, StatusQuery } from "../plugin/plugin.ts";
 import { PluginLife } from "../plugin/plugin-life.ts";
 import { Serial } from "../serial/serial.ts";
 import type { Target } from "../target/target.ts";
 import { applyReload, planReload } from "./reload.ts";
 import { needsRestart } from "./difference.ts";
+import { transactionListener } from "./event-sources.ts";
+import { Events } from "./events.ts";
 import { type ResourceOptions, Resources } from "./resources.ts";
 import { frontendStatus, targetStatus } from "./status.ts";
+import { FlowOwners, flowStatus, TrafficView } from "./traffic.ts";
 import { formerDirectories, type FormerTarget, removeTargetsDirectory } from "./target-directory.ts";
 
-export interface EngineOptions extends Omit<ResourceOptions, "runtimeDir"> {
+/** On the scale of log.level. */
+const DEBUG = -4;
+/** 10.0.0.9 before 10.0.0.10. */
+const COLLATOR = new Intl.Collator("en", { numeric: true });
+
+export interface EngineOptions extends Omit<ResourceOptions, "runtimeDir" | "events"> {
   readonly config: Config;
   readonly needs: Needs;
   /** What a plugin asks for with reload(): reads the file again, and gives it to apply(). */
@@ -34,6 +43,7 @@ export class Engine implements EngineApi {
   config: Config;
   readonly #options: EngineOptions;
   readonly #resources: Resources;
+  readonly #events: Events;
   /** start(), apply() and close(). */
   readonly #serial = new Serial();
   /** Nobody waits for these but close(). */
@@ -50,7 +60,8 @@ export class Engine implements EngineApi {
     this.log = options.log;
     this.clock = options.clock;
     this.config = options.config;
-    this.#resources = new Resources({ ...options, runtimeDir: options.config.runtimeDir });
+    this.#events = new Events(options.clock, options.log);
+    this.#resources = new Resources({ ...options, runtimeDir: options.config.runtimeDir, events: this.#events });
   }
 
   /**
@@ -80,6 +91,7 @@ export class Engine implements EngineApi {
     const { config } = this;
     const { targets, frontends } = this.#resources;
     this.#releases.push(() => dataplane.close(this.#ending));
+    dataplane.onTransaction(transactionListener(this.#events));
     await dataplane.start(needs, signal);
     for (const registration of registry.registrations) {
       signal.throwIfAborted();
@@ -215,8 +227,10 @@ export class Engine implements EngineApi {
     });
   }
 
-  /** Tells, at debug level, what gates turned away since the last time. Failures are logged. */
+  /** To be called now and then: tells those who want to know what gates turned away since the last time. Failures are logged. */
   async reportGates(): Promise<void> {
+    // costs a question to the kernel for each gate
+    if (!this.#events.isHeard && this.config.log.level > DEBUG) return;
     const results = await Promise.allSettled([...this.#resources.frontends.values()].map((each) => each.reportGates()));
     for (const result of results) {
       if (result.status === "rejected")
@@ -224,9 +238,13 @@ export class Engine implements EngineApi {
     }
   }
 
-  async status(): Promise<Status> {
-    const targets = [...this.#resources.targets.values()].map(targetStatus);
-    const frontends = await Promise.all([...this.#resources.frontends.values()].map(frontendStatus));
+  async status({ names, traffic: isAsked = false }: StatusQuery = {}): Promise<Status> {
+    // an unknown name is told before anybody is asked
+    this.#resources.named(names);
+    const traffic = isAsked ? await this.#traffic() : undefined;
+    const found = this.#resources.named(names);
+    const targets = found.targets.map((target) => targetStatus(target, this.clock, traffic));
+    const frontends = await Promise.all(found.frontends.map((frontend) => frontendStatus(frontend, traffic)));
     return {
       closed: this.#closing !== undefined,
       ...(targets.length > 0 ? { targets } : {}),
@@ -234,14 +252,35 @@ export class Engine implements EngineApi {
     };
   }
 
-  // to be replaced
-  flows(): Promise<FlowStatus[]> {
-    return Promise.resolve([]);
+  async #traffic(): Promise<TrafficView> {
+    const { dataplane } = this.#options;
+    const owners = new FlowOwners(this.#resources);
+    const flows = new Map<Target | Frontend, number>();
+    const [counted] = await Promise.all([
+      dataplane.traffic(),
+      dataplane.eachFlow((flow) => {
+        for (const { target, frontend } of owners.of(flow))
+          for (const each of [target, frontend]) if (each !== undefined) flows.set(each, (flows.get(each) ?? 0) + 1);
+      }),
+    ]);
+    return new TrafficView(counted, flows);
   }
 
-  // to be replaced
-  onEvent(_listener: (event: EngineEvent) => void): () => void {
-    return () => undefined;
+  async flows(target?: string): Promise<FlowStatus[]> {
+    if (target !== undefined) this.#resources.target(target);
+    const owners = new FlowOwners(this.#resources);
+    const flows: FlowStatus[] = [];
+    await this.#options.dataplane.eachFlow((flow) => {
+      for (const owner of owners.of(flow))
+        if (target === undefined || owner.target.name === target) flows.push(flowStatus(flow, owner));
+    });
+    const order = new Map([...this.#resources.targets.keys()].map((name, at) => [name, at]));
+    const place = (flow: FlowStatus): number => order.get(flow.target) ?? 0;
+    return flows.sort((one, other) => place(one) - place(other) || COLLATOR.compare(one.source, other.source));
+  }
+
+  onEvent(listener: (event: EngineEvent) => void): () => void {
+    return this.#events.on(listener);
   }
 
   async warmTarget(name: string, reason: string): Promise<void> {
@@ -252,8 +291,15 @@ export class Engine implements EngineApi {
     await this.#resources.target(name).drain(reason, force);
   }
 
-  reload(): Promise<ReloadReport> {
-    return this.#options.reload();
+  async reload(): Promise<ReloadReport> {
+    try {
+      const report = await this.#options.reload();
+      this.#events.emit(() => ({ type: "reload", report }));
+      return report;
+    } catch (error) {
+      this.#events.emit(() => ({ type: "reload", error: messageOf(error) }));
+      throw error;
+    }
   }
 
   async startFrontend(name: string): Promise<void> {

@@ -3,13 +3,22 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { givenEngine, HOLDING, NO_PROCESSES } from "../../test/fixture/engine.ts";
 import { TARGET_CONFIG } from "../target/open-target.ts";
+import { Events } from "./events.ts";
 import { Resources } from "./resources.ts";
 
 /** What a daemon that is no more had: a directory with a record, and perhaps a service that still runs. */
 async function given(kind = TARGET_CONFIG.kind) {
   const { noted, dataplane, clock, log, registry, config } = await givenEngine();
   const { runtimeDir } = config;
-  const resources = new Resources({ runtimeDir, registry, dataplane, clock, log, ...NO_PROCESSES });
+  const resources = new Resources({
+    runtimeDir,
+    registry,
+    dataplane,
+    clock,
+    log,
+    ...NO_PROCESSES,
+    events: new Events(clock, log),
+  });
   const former = { name: "former", kind, endpoints: TARGET_CONFIG.endpoints, options: { command: "true" } };
   const directory = resources.directory("former");
   await directory.prepare(former);

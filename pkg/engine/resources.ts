@@ -9,6 +9,9 @@ import type { CommandRunner, ToolRunner } from "../process/process.ts";
 import { untilReady } from "../readiness/readiness.ts";
 import { GuardedHandler } from "../target/guarded-handler.ts";
 import { Target } from "../target/target.ts";
+import { TargetHistory } from "../target/target-history.ts";
+import type { Events } from "./events.ts";
+import { frontendListener, targetListener } from "./event-sources.ts";
 import { type FormerTarget, TargetDirectory } from "./target-directory.ts";
 
 export interface ResourceOptions {
@@ -19,6 +22,7 @@ export interface ResourceOptions {
   readonly log: Log;
   readonly commands: CommandRunner;
   readonly tools: ToolRunner;
+  readonly events: Events;
 }
 
 /** The targets and frontends that there are, by name, and how they are made. */
@@ -26,6 +30,8 @@ export class Resources {
   readonly targets = new Map<string, Target>();
   readonly frontends = new Map<string, Frontend>();
   readonly #options: ResourceOptions;
+  /** By name, since the daemon's start. */
+  readonly #histories = new Map<string, TargetHistory>();
 
   constructor(options: ResourceOptions) {
     this.#options = options;
@@ -33,17 +39,21 @@ export class Resources {
 
   /** Not open, and not in `targets` yet. @throws Fault KIND_UNKNOWN */
   newTarget(config: TargetConfig): Target {
-    const { clock, dataplane, commands, tools, registry } = this.#options;
+    const { clock, dataplane, commands, tools, registry, events } = this.#options;
     const kind = registry.targetKind(config.kind.namespace, config.kind.name);
     if (kind === undefined)
       throw new Fault("KIND_UNKNOWN", `there is no target kind "${config.kind.namespace}:${config.kind.name}"`);
     const log = this.#options.log.with({ target: config.name });
     const directory = this.directory(config.name);
+    const history = this.#histories.get(config.name) ?? new TargetHistory();
+    this.#histories.set(config.name, history);
     const target: Target = new Target({
       config,
       dataplane,
       clock,
       log,
+      history,
+      moved: targetListener(events, config.name),
       prepare: () => directory.prepare(target.config),
       untilReady: (ready, signal) => untilReady({ config: ready, endpoints: config.endpoints, clock, tools }, signal),
       createHandler: (died) =>
@@ -63,7 +73,7 @@ export class Resources {
 
   /** Not open, and not in `frontends` yet. @throws Fault KIND_UNKNOWN */
   newFrontend(config: FrontendConfig, target: Target): Frontend {
-    const { clock, registry } = this.#options;
+    const { clock, registry, events } = this.#options;
     const kind = registry.frontendKind(config.kind.namespace, config.kind.name);
     if (kind === undefined)
       throw new Fault("KIND_UNKNOWN", `there is no frontend kind "${config.kind.namespace}:${config.kind.name}"`);
@@ -75,6 +85,7 @@ export class Resources {
       target,
       clock,
       log,
+      listener: frontendListener(events, name, config.target),
       createHandler: (view) => kind.create({ name, protocol, listen, options, log, clock, target: view }),
     });
   }
@@ -110,6 +121,23 @@ export class Resources {
     }
     await handler.close();
     await directory.remove();
+  }
+
+  /**
+   * The targets and frontends of these names, and the frontends of those targets; without names, all. @throws Fault TARGET_UNKNOWN
+   */
+  named(names: readonly string[] | undefined): { readonly targets: readonly Target[]; readonly frontends: readonly Frontend[] } {
+    if (names === undefined) return { targets: [...this.targets.values()], frontends: [...this.frontends.values()] };
+    const wanted = new Set(names);
+    for (const name of wanted) {
+      if (this.targets.has(name) || this.frontends.has(name)) continue;
+      const all = new Map<string, unknown>([...this.targets, ...this.frontends]);
+      throw new Fault("TARGET_UNKNOWN", `there is no target and no frontend "${name}"${known(all)}`);
+    }
+    return {
+      targets: [...this.targets.values()].filter(({ name }) => wanted.has(name)),
+      frontends: [...this.frontends.values()].filter(({ name, target }) => wanted.has(name) || wanted.has(target.name)),
+    };
   }
 
   /** @throws Fault TARGET_UNKNOWN */

@@ -5,23 +5,29 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import type { Ending, FrontendConfig, Route } from "../config/types.ts";
-import type { HeldFlow, Mapping, MappingCounters } from "../dataplane/dataplane.ts";
+import type { HeldFlow, Mapping, MappingCounters, ReleaseListener } from "../dataplane/dataplane.ts";
 import { collected, Fault, hasCode, messageOf } from "../fault/fault.ts";
 import type { Log } from "../log/log.ts";
 import { Serial } from "../serial/serial.ts";
-import type { LastError, StateMachine } from "../state/state-machine.ts";
+import type { LastError, MoveListener, StateMachine } from "../state/state-machine.ts";
 import type { Target } from "../target/target.ts";
 import { formatAddrPort } from "../value/addr-port.ts";
 import type { Clock } from "../clock/clock.ts";
+import { type Gate, GATE_REASONS, GateReport } from "./gate-report.ts";
 import { GuardedHandler } from "./guarded-handler.ts";
 import type { FrontendHandler, FrontendTarget, Want } from "./handler.ts";
 import { frontendMachine, type FrontendState } from "./state.ts";
 
-const GATE_REASONS = [
-  ["denied", "by deny, or not in allow"],
-  ["ignored", "in ignore, and the target is not active"],
-  ["limited", "more than wake_limit from one address"],
-] as const;
+/** What it tells as it happens. Must not throw. */
+export interface FrontendListener {
+  moved: MoveListener<FrontendState>;
+  /** The first packet of a flow is held. */
+  held(source: string): void;
+  /** A flow is held no more. */
+  released: ReleaseListener;
+  /** Told by reportGates(): so many packets since the last time. */
+  refused(gate: Gate, packets: number): void;
+}
 
 export interface FrontendOptions {
   readonly config: FrontendConfig;
@@ -29,6 +35,7 @@ export interface FrontendOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly createHandler: (target: FrontendTarget) => FrontendHandler;
+  readonly listener?: FrontendListener;
 }
 
 export class Frontend {
@@ -42,7 +49,7 @@ export class Frontend {
   readonly #machine: StateMachine<FrontendState>;
   #config: FrontendConfig;
   #mapping: Mapping | undefined;
-  #reported: MappingCounters | undefined;
+  #gates: GateReport | undefined;
   #wanted = false;
   /** Its handler is stopped for good. */
   #quiet = false;
@@ -55,7 +62,8 @@ export class Frontend {
     this.target = options.target;
     this.#options = options;
     this.#log = options.log;
-    this.#machine = frontendMachine(options.config.name, options.clock, options.log);
+    const { clock, log, listener } = options;
+    this.#machine = frontendMachine(options.config.name, { clock, log, moved: listener?.moved });
     this.#handler = new GuardedHandler({ ...options, create: options.createHandler, target: this.#targetView() });
   }
 
@@ -69,6 +77,11 @@ export class Frontend {
 
   get state(): FrontendState {
     return this.#machine.state;
+  }
+
+  /** When it came into that state. */
+  get since(): Date {
+    return this.#machine.since;
   }
 
   get lastError(): LastError | undefined {
@@ -87,10 +100,11 @@ export class Frontend {
 
   #createMapping(): Mapping {
     const { name, protocol, routes, flowTimeoutMs, masquerade, whenCold, hold, gates } = this.#config;
-    const onHeld = ({ source }: HeldFlow): void => {
-      this.#held(formatAddrPort(source));
+    const onHeld = (flow: HeldFlow): void => {
+      this.#held(flow);
     };
-    return this.target.group.createMapping({
+    const onReleased = this.#options.listener?.released;
+    const mapping = this.target.group.createMapping({
       name,
       protocol,
       routes,
@@ -100,25 +114,31 @@ export class Frontend {
       hold,
       gates,
       onHeld,
+      ...(onReleased === undefined ? {} : { onReleased }),
     });
+    this.#gates = new GateReport(mapping, gates);
+    return mapping;
   }
 
-  #held(source: string): void {
+  #held({ source, handedOver }: HeldFlow): void {
+    const from = formatAddrPort(source);
+    if (!handedOver) this.#options.listener?.held(from);
     this.target.refuseWhileWaiting();
-    this.#handler.held(source);
+    this.#handler.held(from);
   }
 
-  /** Tells, at debug level, what its gates turned away since it was last asked to. The kernel does that, so nobody else can. */
+  /** Tells what its gates turned away since it was last asked to. The kernel does that, so nobody else can. @throws Fault of the dataplane */
   async reportGates(): Promise<void> {
-    const { allow, deny, ignore, wakeLimit } = this.config.gates;
-    if (this.state !== "running" || (allow.length + deny.length + ignore.length === 0 && wakeLimit === undefined)) return;
-    const now = await this.traffic();
-    if (now === undefined) return;
-    for (const [gate, reason] of GATE_REASONS) {
-      const packets = now[gate] - (this.#reported?.[gate] ?? 0);
-      if (packets > 0) this.#log.debug("turned packets of new flows away", { packets, reason });
+    if (this.state !== "running" || this.#closing !== undefined || this.#quiet) return;
+    for (const { gate, packets } of (await this.#gates?.since()) ?? []) {
+      this.#log.debug("turned packets of new flows away", { packets, reason: GATE_REASONS[gate] });
+      this.#options.listener?.refused(gate, packets);
     }
-    this.#reported = now;
+  }
+
+  /** Without it, what is told first may be too much. */
+  async #beginGates(): Promise<void> {
+    await this.#gates?.begin().catch(() => undefined);
   }
 
   /** What its gates turned away and what was held; undefined while it has no mapping. @throws Fault of the dataplane */
@@ -141,6 +161,7 @@ export class Frontend {
       this.#machine.transition("stopped", "starting", { reason }, level);
       try {
         await mapping.enable();
+        await this.#beginGates();
         await this.#handler.start(this.#startAbort.signal);
         this.#startAbort.signal.throwIfAborted();
       } catch (error) {
@@ -196,10 +217,12 @@ export class Frontend {
       const closed = former.close();
       const mapping = this.#createMapping();
       this.#mapping = mapping;
-      this.#reported = undefined;
       const results = await Promise.allSettled([closed, this.state === "running" ? mapping.enable() : undefined]);
       const failure = results.find((each) => each.status === "rejected")?.reason as unknown;
-      if (failure === undefined) return;
+      if (failure === undefined) {
+        await this.#beginGates();
+        return;
+      }
       this.#fail(failure);
       await this.#stop("its mapping could not be changed").catch(() => undefined);
       throw failure as Error;

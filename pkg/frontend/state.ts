@@ -1,6 +1,6 @@
 import type { Clock } from "../clock/clock.ts";
 import type { Log } from "../log/log.ts";
-import { StateMachine } from "../state/state-machine.ts";
+import { type MoveListener, StateMachine } from "../state/state-machine.ts";
 
 export type FrontendState = "stopped" | "starting" | "running" | "stopping" | "closed";
 
@@ -13,13 +13,14 @@ const MOVES: Readonly<Record<FrontendState, readonly FrontendState[]>> = {
   closed: [],
 };
 
-export function frontendMachine(name: string, clock: Clock, log: Log): StateMachine<FrontendState> {
-  return new StateMachine({
-    subject: `frontend "${name}"`,
-    event: "frontend state",
-    initial: "stopped",
-    moves: MOVES,
-    clock,
-    log,
-  });
+/** What its surroundings give a machine. */
+interface Given {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly moved?: MoveListener<FrontendState> | undefined;
+}
+
+export function frontendMachine(name: string, { clock, log, moved }: Given): StateMachine<FrontendState> {
+  const subject = `frontend "${name}"`;
+  return new StateMachine({ subject, event: "frontend state", initial: "stopped", moves: MOVES, clock, log, moved });
 }

@@ -105,6 +105,14 @@ export interface ElementContent {
   readonly keyEnd: Buffer | undefined;
   readonly value: Buffer | undefined;
   readonly verdict: { readonly code: number; readonly chain: string } | undefined;
+  /** Undefined where the set counts nothing. */
+  readonly counter: ElementCounter | undefined;
+}
+
+/** Bytes are as long as the packets are at the network layer, headers included. */
+export interface ElementCounter {
+  readonly packets: number;
+  readonly bytes: number;
 }
 
 /** What the kernel has noted at an element, as packets come. */
@@ -113,6 +121,7 @@ export interface ElementState {
   readonly expiresMs: number | undefined;
   /** Undefined where the set counts nothing. */
   readonly packets: number | undefined;
+  readonly bytes: number | undefined;
 }
 
 /** What is in nftables, read without the nft program: some 100 µs for a table without its elements. */
@@ -123,7 +132,7 @@ export interface RulesetReader {
    */
   generation(): number;
   /**
-   * All parts of a table, rules in order; none if there is no such table. One question at a time.
+   * All parts of a table, rules in order; none if there is no such table. Questions are asked one after another.
    * @throws Fault RULESET_CHANGED (somebody changed it meanwhile: ask again), RULESET_FAILED
    */
   parts(family: RulesetFamily, table: string): Promise<RulesetPart[]>;

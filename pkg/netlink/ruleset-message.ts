@@ -1,6 +1,6 @@
 /** Messages that ask the kernel what is in nftables (linux/netfilter/nf_tables.h). */
 import { attributeBytes, eachAttribute, type Message, MessageWriter, NLM_F_DUMP, NLM_F_REQUEST } from "./message.ts";
-import type { ElementContent, ElementState, RulesetFamily, RulesetPart } from "./netlink.ts";
+import type { ElementContent, ElementCounter, ElementState, RulesetFamily, RulesetPart } from "./netlink.ts";
 
 const SUBSYSTEM_NFTABLES = 10;
 const type = (number: number): number => (SUBSYSTEM_NFTABLES << 8) | number;
@@ -50,6 +50,7 @@ const VERDICT_CODE = 1;
 const VERDICT_CHAIN = 2;
 const EXPRESSION_NAME = 1;
 const EXPRESSION_DATA = 2;
+const COUNTER_BYTES = 1;
 const COUNTER_PACKETS = 2;
 /** Of the lists in a question: an attribute that has others within. */
 const NESTED = 0x8000;
@@ -145,7 +146,9 @@ function readElement(data: Buffer, start: number, end: number): ElementContent {
   let keyEnd: Buffer | undefined;
   let value: Buffer | undefined;
   let verdict: { code: number; chain: string } | undefined;
+  let counter: ElementCounter | undefined;
   eachAttribute(data, start, end, (attribute, from, to) => {
+    if (attribute === ELEMENT_EXPRESSION) counter = readCounter(data, from, to);
     if (attribute !== ELEMENT_KEY && attribute !== ELEMENT_DATA && attribute !== ELEMENT_KEY_END) return;
     eachAttribute(data, from, to, (inner, first, last) => {
       if (inner === DATA_VERDICT) verdict = readVerdict(data, first, last);
@@ -156,7 +159,7 @@ function readElement(data: Buffer, start: number, end: number): ElementContent {
       else keyEnd = bytes;
     });
   });
-  return { key, keyEnd, value, verdict };
+  return { key, keyEnd, value, verdict, counter };
 }
 
 /** What a message says of the state of its element; undefined when it has none. */
@@ -173,26 +176,29 @@ export function readElementState(data: Buffer, message: Message): ElementState |
 
 function readState(data: Buffer, start: number, end: number): ElementState {
   let expiresMs: number | undefined;
-  let packets: number | undefined;
+  let counter: ElementCounter | undefined;
   eachAttribute(data, start, end, (attribute, from, to) => {
     if (attribute === ELEMENT_EXPIRATION && to - from >= 8) expiresMs = Number(data.readBigUInt64BE(from));
-    if (attribute === ELEMENT_EXPRESSION) packets = readCounter(data, from, to);
+    if (attribute === ELEMENT_EXPRESSION) counter = readCounter(data, from, to);
   });
-  return { expiresMs, packets };
+  return { expiresMs, packets: counter?.packets, bytes: counter?.bytes };
 }
 
-/** Packets of a counter; undefined: it is another expression. */
-function readCounter(data: Buffer, start: number, end: number): number | undefined {
+/** Undefined: it is another expression. Numbers are exact up to 2^53. */
+function readCounter(data: Buffer, start: number, end: number): ElementCounter | undefined {
   let name = "";
   let packets: number | undefined;
+  let bytes = 0;
   eachAttribute(data, start, end, (attribute, from, to) => {
     if (attribute === EXPRESSION_NAME) name = text(data, from, to);
     if (attribute !== EXPRESSION_DATA) return;
     eachAttribute(data, from, to, (inner, first, last) => {
-      if (inner === COUNTER_PACKETS && last - first >= 8) packets = Number(data.readBigUInt64BE(first));
+      if (last - first < 8) return;
+      if (inner === COUNTER_PACKETS) packets = Number(data.readBigUInt64BE(first));
+      if (inner === COUNTER_BYTES) bytes = Number(data.readBigUInt64BE(first));
     });
   });
-  return name === "counter" ? packets : undefined;
+  return name === "counter" && packets !== undefined ? { packets, bytes } : undefined;
 }
 
 function readVerdict(data: Buffer, start: number, end: number): { code: number; chain: string } {

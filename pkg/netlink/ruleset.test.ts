@@ -103,6 +103,44 @@ describe("KernelRuleset", () => {
     expect(parts[2]?.identity).toBe("3 eth0\0\n");
   });
 
+  it("reads what elements have counted", async () => {
+    const eight = (value: number): number[] => [0, 0, 0, 0, 0, 0, value >>> 8, value & 0xff];
+    const counter = expression("counter\0", [...attributeBytes(1, eight(1500)), ...attributeBytes(2, eight(3))]);
+    const key = (byte: number): number[] => attributeBytes(1, attributeBytes(1, [byte, 0, 0, 0]));
+    const elements = [...attributeBytes(1, [...key(6), ...counter]), ...attributeBytes(1, key(17))];
+    const socket = new FakeSocket((sequence) => [
+      message(TYPE_ELEMENTS, 0, sequence, INET, [1, "t"], [3, elements]),
+      ...done(sequence),
+    ]);
+    const found: unknown[] = [];
+    await new KernelRuleset(new FakeSocket(), socket).elements("t", "s", ({ key: bytes, counter: count }) => {
+      found.push([bytes?.[0], count]);
+    });
+    expect(found).toEqual([
+      [6, { packets: 3, bytes: 1500 }],
+      [17, undefined],
+    ]);
+  });
+
+  it("asks one question after another, whoever asks", async () => {
+    // more than is read in one turn
+    const pieces = 50;
+    const element = (sequence: number): Buffer =>
+      message(
+        TYPE_ELEMENTS,
+        0,
+        sequence,
+        INET,
+        [1, "t"],
+        [3, attributeBytes(1, attributeBytes(1, attributeBytes(1, [6, 0, 0, 0])))],
+      );
+    const answer: Answer = (sequence) => [...Array.from({ length: pieces }, () => element(sequence)), ...done(sequence)];
+    const reader = new KernelRuleset(new FakeSocket(), new FakeSocket(answer, answer));
+    const order: string[] = [];
+    await Promise.all(["a", "b"].map((set) => reader.elements("t", set, () => order.push(set))));
+    expect(order.join("")).toBe("a".repeat(pieces) + "b".repeat(pieces));
+  });
+
   it("reads an answer that was interrupted to its end, so that the next question is taken", async () => {
     const interrupted: Answer = (sequence) => [chain(sequence, "t", "b", NLM_F_DUMP_INTR), ...done(sequence)];
     const reader = new KernelRuleset(new FakeSocket(), new FakeSocket(interrupted, done, done, done, done, done));
@@ -121,7 +159,7 @@ describe("KernelRuleset", () => {
 
   it.each([
     ["a lifetime", attributeBytes(5, [0, 0, 0, 0, 0, 1, 0, 7]), { expiresMs: 65_543, packets: undefined }],
-    ["a counter", expression("counter\0", attributeBytes(2, [0, 0, 0, 0, 0, 0, 1, 2])), { expiresMs: undefined, packets: 258 }],
+    ["a counter", expression("counter\0", attributeBytes(2, [0, 0, 0, 0, 0, 0, 1, 2])), { packets: 258, bytes: 0 }],
     ["another expression", expression("limit\0\0\0", attributeBytes(2, [0, 0, 0, 0, 0, 0, 1, 2])), {}],
     ["a lifetime cut short", attributeBytes(5, [0, 0, 0, 0]), {}],
   ])("reads the state of an element that has %s", (_what, attribute, state) => {

@@ -14,6 +14,7 @@ import {
   TYPE_ELEMENTS,
   TYPE_GENERATION,
 } from "./ruleset-message.ts";
+import { Serial } from "../serial/serial.ts";
 import { errnoFault, type NetlinkSocket, openNetlinkSocket } from "./socket.ts";
 
 const RECEIVE_BUFFER_BYTES = 256 * 1024;
@@ -48,6 +49,8 @@ export class KernelRuleset implements RulesetReader {
   readonly #short: NetlinkSocket;
   readonly #long: NetlinkSocket;
   readonly #incoming = Buffer.alloc(DATAGRAM_BYTES);
+  /** Of long answers: until one has been read, the kernel takes no other question on the socket. */
+  readonly #serial = new Serial();
   #sequence = 0;
   #closed = false;
 
@@ -122,7 +125,11 @@ export class KernelRuleset implements RulesetReader {
   }
 
   /** The kernel makes the next piece of its answer while the one before is received (af_netlink.c), so nothing has to be waited for. */
-  async #ask(question: (sequence: number) => Buffer, visit: (message: Message) => void): Promise<void> {
+  #ask(question: (sequence: number) => Buffer, visit: (message: Message) => void): Promise<void> {
+    return this.#serial.run(() => this.#askNow(question, visit));
+  }
+
+  async #askNow(question: (sequence: number) => Buffer, visit: (message: Message) => void): Promise<void> {
     const sequence = ++this.#sequence >>> 0;
     failing(() => {
       this.#refuseClosed();

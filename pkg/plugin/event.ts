@@ -51,13 +51,19 @@ export interface HoldEvent extends Happened {
   readonly source: string;
 }
 
-/** A flow is held no more. */
+/**
+ * A flow is held no more. One that a reload hands over to another frontend is released by that one, and `held_ms` counts from the
+ * beginning.
+ */
 export interface ReleaseEvent extends Happened {
   readonly type: "release";
   readonly frontend: string;
   readonly target: string;
   readonly source: string;
-  /** Let go to the target; refused because it can't be woken; refused after `hold.timeout`; dropped with its frontend. */
+  /**
+   * Let go to the target; refused because it can't be woken; refused after `hold.timeout`; dropped with its frontend, or by the
+   * kernel with the queue.
+   */
   readonly outcome: "passed" | "refused" | "timed_out" | "dropped";
   readonly held_ms: number;
 }
@@ -73,7 +79,7 @@ export interface RefusalEvent extends Happened {
   readonly packets: number;
 }
 
-/** A transaction of the packet path ended. */
+/** A transaction of the packet path ended: the kernel took it, or did not. Since the beginning, the table's own making included. */
 export interface TransactionEvent extends Happened {
   readonly type: "transaction";
   readonly took_ms: number;

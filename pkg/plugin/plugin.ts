@@ -73,11 +73,11 @@ export interface EngineApi {
   readonly clock: Clock;
   /** @throws Fault TARGET_UNKNOWN: a name of `query` is no target's and no frontend's; of the dataplane */
   status(query?: StatusQuery): Promise<Status>;
-  /** Flows that are alive, of one target or all, the youngest last. @throws Fault TARGET_UNKNOWN, of the dataplane */
+  /** Flows that are alive, of one target or all, by target and client. @throws Fault TARGET_UNKNOWN, of the dataplane */
   flows(target?: string): Promise<FlowStatus[]>;
   /**
-   * Calls `listener` with each event, in order and at once, until the returned function is called. It must not block; what it
-   * throws is logged.
+   * Calls `listener` with each event, in order and at once, until the returned function is called, or the plugin is unloaded. It
+   * must not block; what it throws is logged.
    */
   onEvent(listener: (event: EngineEvent) => void): () => void;
   /** Warms, or waits for a warm under way. Also during the delay after a failure. @throws Fault TARGET_UNKNOWN, or why it failed */

@@ -23,7 +23,10 @@ export interface TargetStatus {
   /** When it came into that state (RFC 3339). */
   since: string;
   idle_timeout_ms: number;
-  /** While active: when it will be stopped if no packet comes (RFC 3339); left out while a frontend wants it up. */
+  /**
+   * While active: when it will be stopped if no packet comes (RFC 3339), as far as is known: packets since the daemon last looked,
+   * which it does when this time has come, will move it. Left out while a frontend wants it up.
+   */
   idle_due?: string;
   /** While active: the running frontends that want it up. */
   wanted_by?: string[];
@@ -49,7 +52,7 @@ export interface FrontendStatus {
   /** When it came into that state (RFC 3339). */
   since: string;
   /** Only when asked for. */
-  traffic?: TrafficStatus;
+  traffic?: FrontendTrafficStatus;
   last_error?: string;
   /** When that was (RFC 3339). */
   last_error_at?: string;
@@ -74,11 +77,17 @@ export interface FrontendStatus {
   limited?: number;
 }
 
-/** By the kernel's counters: since the daemon's table was made. Bytes and packets as at the network layer, headers included. */
+/**
+ * By the kernel's counters, since the daemon's table was made: they go on through drains, reloads and whatever others do to the
+ * table, and belong to addresses: a frontend or target that gets another address begins with what that has counted. Those of a target
+ * are of all packets of its endpoints that pass here, probes and clients that came to it directly included; bytes are as at the
+ * network layer, headers included. A packet is what the kernel handles as one: with offloading, up to 64 KiB that came together.
+ * What takes the fast path (`dataplane.fastpath`) is not counted.
+ */
 export interface TrafficStatus {
-  /** Alive now: not closed, not timed out. */
+  /** Alive now: not closed, not timed out; also those that do not keep the target awake (`ignore`). */
   flows: number;
-  /** Flows begun. */
+  /** Flows begun, by way of frontends. */
   connections: number;
   /** From clients. */
   packets_in: number;
@@ -87,6 +96,9 @@ export interface TrafficStatus {
   packets_out: number;
   bytes_out: number;
 }
+
+/** Packets are counted for endpoints, and several frontends may lead to one: to tell them apart would take time from each packet. */
+export type FrontendTrafficStatus = Pick<TrafficStatus, "flows" | "connections"> & Partial<TrafficStatus>;
 
 /** A flow that is alive, as conntrack has it. */
 export interface FlowStatus {
@@ -105,4 +117,6 @@ export interface FlowStatus {
   state?: string;
   /** How long it stays alive without a packet. */
   expires_in_s: number;
+  /** Its client is in `ignore`: it does not keep the target awake. */
+  ignored?: true;
 }

@@ -9,8 +9,17 @@ function setUp() {
   const clock = new FakeClock();
   const log = collectingLog();
   const moves: Readonly<Record<Light, readonly Light[]>> = { red: ["green", "off"], green: ["red"], off: [] };
-  const machine = new StateMachine<Light>({ subject: 'light "one"', event: "light state", initial: "red", moves, clock, log });
-  return { clock, log, machine };
+  const moved: unknown[] = [];
+  const machine = new StateMachine<Light>({
+    subject: 'light "one"',
+    event: "light state",
+    initial: "red",
+    moves,
+    clock,
+    log,
+    moved: (...move) => moved.push(move),
+  });
+  return { clock, log, machine, moved };
 }
 
 describe("StateMachine", () => {
@@ -26,6 +35,16 @@ describe("StateMachine", () => {
       { level: "info", message: "light state", fields: { from: "green", to: "red", reason: "nobody", error: undefined } },
       { level: "error", message: "light state", fields: { from: "red", to: "off", error: "no power" } },
     ]);
+  });
+
+  it("knows since when it is in its state, and tells whoever made it of each move", async () => {
+    const { clock, machine, moved } = setUp();
+    const made = clock.date();
+    await clock.advance(1000);
+    expect(machine.since).toEqual(made);
+    machine.transition("red", "green", { reason: "a car" });
+    expect(machine.since).toEqual(clock.date());
+    expect(moved).toEqual([["red", "green", { reason: "a car" }]]);
   });
 
   it("logs a move that few want to see at debug level, unless something went wrong", () => {

@@ -13,6 +13,18 @@ export interface LastError {
   readonly date: Date;
 }
 
+/** What is told of a move, by the names that the log and events have. */
+export interface MoveFields {
+  readonly reason?: string;
+  readonly frontend?: string;
+  readonly source?: string;
+  readonly took_ms?: number;
+  readonly error?: string | undefined;
+  readonly retry_in_ms?: number | undefined;
+}
+
+export type MoveListener<State extends string> = (from: State, to: State, fields: MoveFields) => void;
+
 export interface StateMachineOptions<State extends string> {
   /** For messages: `target "backend"`. */
   readonly subject: string;
@@ -23,21 +35,30 @@ export interface StateMachineOptions<State extends string> {
   readonly moves: Readonly<Record<State, readonly State[]>>;
   readonly clock: Clock;
   readonly log: Log;
+  /** Called after each move, before those who listen with onState(). Must not throw. */
+  readonly moved?: MoveListener<State> | undefined;
 }
 
 export class StateMachine<State extends string> {
   readonly #options: StateMachineOptions<State>;
   readonly #listeners = new Set<(state: State) => void>();
   #state: State;
+  #since: Date;
   #lastError: LastError | undefined;
 
   constructor(options: StateMachineOptions<State>) {
     this.#options = options;
     this.#state = options.initial;
+    this.#since = options.clock.date();
   }
 
   get state(): State {
     return this.#state;
+  }
+
+  /** When it came into that state. */
+  get since(): Date {
+    return this.#since;
   }
 
   get lastError(): LastError | undefined {
@@ -50,13 +71,15 @@ export class StateMachine<State extends string> {
   }
 
   /** Logs `fields`, at error level if there is an `error` among them, else at `level`. @throws Fault STATE_ILLEGAL */
-  transition(from: State, to: State, fields: Record<string, unknown>, level: "info" | "debug" = "info"): void {
-    const { subject, event, moves, log } = this.#options;
+  transition(from: State, to: State, fields: MoveFields, level: "info" | "debug" = "info"): void {
+    const { subject, event, moves, clock, log, moved } = this.#options;
     if (this.#state !== from || !moves[from].includes(to)) {
       throw new Fault("STATE_ILLEGAL", `${subject}: ${this.#state} cannot become ${to}`);
     }
     this.#state = to;
-    log[fields["error"] === undefined ? level : "error"](event, { from, to, ...fields });
+    this.#since = clock.date();
+    log[fields.error === undefined ? level : "error"](event, { from, to, ...fields });
+    moved?.(from, to, fields);
     for (const listener of [...this.#listeners]) {
       try {
         listener(to);

@@ -30,6 +30,12 @@ export class IdleDrain {
     });
   }
 
+  /** See IdleWatch.due; undefined while somebody wants the target, and after stop(). */
+  get due(): number | undefined {
+    const { wants } = this.#options;
+    return wants.first() !== undefined || this.#abort.signal.aborted ? undefined : this.#watch.due;
+  }
+
   setIdleTimeout(ms: number): void {
     this.#idleTimeoutMs = ms;
     this.#watch.setIdleTimeout(ms);

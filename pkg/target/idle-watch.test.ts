@@ -77,6 +77,22 @@ describe("IdleWatch", () => {
     expect(group.asked.flows).toBeLessThan(20);
   });
 
+  it("says when it is due: an idle timeout after the last packet that it knows of, or after the end of a silent flow", async () => {
+    const { clock, group, watch, start } = setUp();
+    const due = (): number => watch.due - start;
+    expect(due()).toBe(60_000);
+    await clock.advance(20_000);
+    group.lastPacket = clock.now();
+    expect(due()).toBe(60_000);
+    await clock.advance(40_000);
+    expect(due()).toBe(80_000);
+    watch.setIdleTimeout(40_000);
+    expect(due()).toBe(60_000);
+    group.flowEnds = [start + 300_000];
+    await clock.advance(1);
+    expect(due()).toBe(340_000);
+  });
+
   it("counts from the packets that close a silent flow", async () => {
     const { clock, group, start, idleAt } = setUp();
     group.flowEnds = [start + 600_000];

@@ -26,6 +26,8 @@ export class IdleWatch {
   readonly #options: IdleWatchOptions;
   /** The latest moment at which there is known to have been a packet or a flow alive. */
   #busyAt: number;
+  /** How long a flow that is silent may live after that. */
+  #silentMs = 0;
   #idleTimeoutMs: number;
   /** Ends the present sleep. */
   #wake = new AbortController();
@@ -54,6 +56,11 @@ export class IdleWatch {
         await clock.sleep(RETRY_MS, signal);
       }
     }
+  }
+
+  /** The moment (of the clock) at which it will be idle as far as is known: a packet since the last look is not. */
+  get due(): number {
+    return this.#busyAt + this.#silentMs + this.#idleTimeoutMs;
   }
 
   /** From now on, quiet for so long; counted from the same moment as before. */
@@ -91,6 +98,7 @@ export class IdleWatch {
       asked = clock.now();
       const { longestMs } = flows;
       this.#busyAt = asked;
+      this.#silentMs = longestMs;
       // if it is closed before its time, the target is due an idle timeout after that, so no earlier than one from now
       const wait = Math.min(Math.max(longestMs, END_OF_FLOW_STEP_MS), this.#idleTimeoutMs);
       await this.#sleep(wait, signal);
@@ -103,6 +111,7 @@ export class IdleWatch {
   }
 
   async #readClock(): Promise<void> {
+    this.#silentMs = 0;
     const quietFor = await this.#options.group.quietFor();
     if (quietFor !== undefined) this.#busyAt = Math.max(this.#busyAt, this.#options.clock.now() - quietFor);
   }

@@ -1,6 +1,7 @@
 import type { Clock } from "../clock/clock.ts";
 import type { Log } from "../log/log.ts";
-import { StateMachine } from "../state/state-machine.ts";
+import { type MoveListener, StateMachine } from "../state/state-machine.ts";
+import type { TargetHistory } from "./target-history.ts";
 
 export type TargetState = "inactive" | "warming" | "active" | "draining" | "closed";
 
@@ -15,6 +16,25 @@ const MOVES: Readonly<Record<TargetState, readonly TargetState[]>> = {
   closed: [],
 };
 
-export function targetMachine(name: string, clock: Clock, log: Log): StateMachine<TargetState> {
-  return new StateMachine({ subject: `target "${name}"`, event: "target state", initial: "inactive", moves: MOVES, clock, log });
+/** What its surroundings give a machine. */
+interface Given {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly moved?: MoveListener<TargetState>;
+}
+
+/** Its moves are noted in `history`. */
+export function targetMachine(name: string, { clock, log, moved }: Given, history: TargetHistory): StateMachine<TargetState> {
+  return new StateMachine({
+    subject: `target "${name}"`,
+    event: "target state",
+    initial: "inactive",
+    moves: MOVES,
+    clock,
+    log,
+    moved: (from, to, fields) => {
+      history.moved(from, to, fields);
+      moved?.(from, to, fields);
+    },
+  });
 }

@@ -15,7 +15,7 @@ describe("Target: a service that still runs", () => {
     const { handler, target, dataplane, states } = await givenTargetOf({ handler: running() });
     expect(target.state).toBe("active");
     expect(handler.calls).toEqual([]);
-    expect(target.lastWake).toBeUndefined();
+    expect(target.history.lastWake).toBeUndefined();
     expect(dataplane.send("tcp", LISTEN)).toBe("127.0.0.1:8080");
     await target.drain("test", true);
     expect(handler.calls).toEqual(["drain"]);

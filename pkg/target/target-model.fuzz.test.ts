@@ -172,7 +172,7 @@ class World {
         void this.connect().then(() => this.waiting--);
         break;
       case "traffic":
-        this.dataplane.traffic("backend");
+        this.dataplane.use("backend");
         break;
       case "hangUp":
         this.dataplane.hangUp("backend");

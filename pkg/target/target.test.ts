@@ -42,14 +42,14 @@ describe("Target", () => {
 
   it("remembers who woke it, and how long that took", async () => {
     const { clock, target, readiness } = await givenTarget();
-    expect(target.lastWake).toBeUndefined();
+    expect(target.history.lastWake).toBeUndefined();
     const hold = gate();
     readiness.wait = () => hold.promise;
     target.signal({ reason: "first packet", frontend: "front", source: "192.0.2.99:5000" });
     await clock.advance(1500);
     hold.open();
     await settle();
-    expect(target.lastWake).toMatchObject({ frontend: "front", source: "192.0.2.99:5000", tookMs: 1500 });
+    expect(target.history.lastWake).toMatchObject({ frontend: "front", source: "192.0.2.99:5000", tookMs: 1500 });
   });
 
   it("warms after a drain that is under way", async () => {

@@ -19,8 +19,9 @@ import { Joined } from "./joined.ts";
 import { PacketPath } from "./packet-path.ts";
 import { targetMachine, type TargetState } from "./state.ts";
 import { TargetEnd } from "./target-end.ts";
+import { TargetHistory } from "./target-history.ts";
 import type { TargetOptions } from "./target-options.ts";
-import type { Wake, WakeCause } from "./wake.ts";
+import type { WakeCause } from "./wake.ts";
 import { Wants } from "./wants.ts";
 
 /** How long a service that was found running may keep the start waiting; one that is ready needs a millisecond. */
@@ -28,7 +29,8 @@ const RESUME_MS = 500;
 
 export class Target {
   /** Parties that want the target to stay up, such as a running `static:always` frontend. */
-  readonly wants: Wants;
+  readonly wants = new Wants();
+  readonly history: TargetHistory;
   readonly #options: TargetOptions;
   readonly #clock: Clock;
   readonly #log: Log;
@@ -39,7 +41,6 @@ export class Target {
   #group: Group | undefined;
   #packetPath: PacketPath | undefined;
   readonly #machine: StateMachine<TargetState>;
-  #lastWake: Wake | undefined;
   readonly #warming = new Joined();
   readonly #draining = new Joined();
   readonly #end = new TargetEnd();
@@ -58,8 +59,8 @@ export class Target {
     this.#clock = options.clock;
     this.#log = options.log;
     this.#backoff = new Backoff(options.clock);
-    this.#machine = targetMachine(options.config.name, options.clock, options.log);
-    this.wants = new Wants();
+    this.history = options.history ?? new TargetHistory();
+    this.#machine = targetMachine(options.config.name, options, this.history);
     this.#handler = new GuardedHandler({
       ...options,
       ...options.config,
@@ -85,8 +86,14 @@ export class Target {
     return this.#machine.lastError;
   }
 
-  get lastWake(): Wake | undefined {
-    return this.#lastWake;
+  /** When it came into its state. */
+  get since(): Date {
+    return this.#machine.since;
+  }
+
+  /** While active and wanted by nobody: when it is due to be drained as far as is known, on the clock's scale. */
+  get idleDue(): number | undefined {
+    return this.state === "active" ? this.#idleDrain?.due : undefined;
   }
 
   /** @throws Fault TARGET_CLOSED before open() and after close() */
@@ -213,17 +220,14 @@ export class Target {
       this.#turnAway();
       await this.#undoWarm(started);
       const why = messageOf(failure);
-      this.#machine.transition(
-        "warming",
-        "inactive",
-        this.#end.isNear() ? { reason: why } : { error: why, retry_in_ms: retryInMs },
-      );
+      const fields = this.#end.isNear() ? { reason: why } : { error: why, retry_in_ms: retryInMs };
+      this.#machine.transition("warming", "inactive", fields);
       this.#turnAway();
       throw failure;
     }
     this.#backoff.succeeded();
     const tookMs = Math.round(this.#clock.now() - begun);
-    if (!isRunning) this.#lastWake = { ...cause, date, tookMs };
+    if (!isRunning) this.history.woke({ ...cause, date, tookMs });
     this.#machine.transition("warming", "active", { ...cause, took_ms: tookMs });
     this.#watchIdle();
   }
@@ -267,11 +271,8 @@ export class Target {
    *   dataplane failed with
    */
   drain(reason: string, force: boolean): Promise<void> {
-    const party = this.wants.first();
-    if (party !== undefined && !this.#end.isClosing()) {
-      const message = `"${this.name}" is wanted by the running frontend "${party}": stop that first (proxygwctl stop ${party})`;
-      return Promise.reject(new Fault("TARGET_WANTED", message));
-    }
+    const objection = this.#end.isClosing() ? undefined : this.wants.objection(this.name);
+    if (objection !== undefined) return Promise.reject(objection);
     return this.#inTurn(this.#draining, () => this.#drain(reason, force ? undefined : () => this.#path.aliveFlows()));
   }
 

@@ -1,3 +1,5 @@
+import { Fault } from "../fault/fault.ts";
+
 /** Who wants a target to stay up. */
 export class Wants {
   readonly #parties = new Map<symbol, string>();
@@ -16,6 +18,19 @@ export class Wants {
   /** One of the parties; undefined: nobody. */
   first(): string | undefined {
     return this.#parties.values().next().value;
+  }
+
+  /** Why the target is not to be drained; undefined: nothing is known against it. */
+  objection(target: string): Fault | undefined {
+    const party = this.first();
+    if (party === undefined) return undefined;
+    const message = `"${target}" is wanted by the running frontend "${party}": stop that first (proxygwctl stop ${party})`;
+    return new Fault("TARGET_WANTED", message);
+  }
+
+  /** The parties, each once. */
+  all(): string[] {
+    return [...new Set(this.#parties.values())];
   }
 
   /** Resolves as soon as there is nobody. @throws the signal's reason */

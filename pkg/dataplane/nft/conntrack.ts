@@ -2,9 +2,9 @@
 import { networkInterfaces } from "node:os";
 import { Fault } from "../../fault/fault.ts";
 import type { ToolResult, ToolRunner } from "../../process/process.ts";
-import { type AddrPort, isWildcard } from "../../value/addr-port.ts";
+import { type AddrPort, isWildcard, sameAddrPort } from "../../value/addr-port.ts";
 import type { Protocol } from "../../value/protocol.ts";
-import type { FlowSummary } from "../dataplane.ts";
+import type { Flow, FlowSummary } from "../dataplane.ts";
 
 /** A line of `conntrack -L`. */
 export interface FlowLine {
@@ -15,6 +15,14 @@ export interface FlowLine {
   readonly mark: number;
   /** A flowtable forwards it. */
   readonly offloaded?: true;
+}
+
+/** An endpoint whose flows are looked for. */
+export interface FlowEndpoint {
+  readonly protocol: Protocol;
+  readonly address: AddrPort;
+  /** Where they may take the fast path. */
+  readonly fast: FastFlows | undefined;
 }
 
 /** What is known of flows that take the fast path, or have left it: conntrack has lifetimes of its own for them. */
@@ -70,6 +78,29 @@ export function parseUntranslated(line: string): { readonly address: string; rea
   return { address, port: Number(port) };
 }
 
+/** Client, destination as the client sent it, and the source of the reply. */
+const WAY = /^(\w+) .*?\bsrc=(\S+) dst=(\S+) sport=(\d{1,5}) dport=(\d{1,5}) .*?src=(\S+) dst=\S+ sport=(\d{1,5})/;
+
+/** Between whom a flow is. */
+export interface FlowWay {
+  readonly protocol: string;
+  readonly source: AddrPort;
+  readonly destination: AddrPort;
+  /** Where the answers come from. */
+  readonly endpoint: AddrPort;
+}
+
+/** Undefined: this is no such line, or of a protocol without ports. */
+export function parseWay(line: string): FlowWay | undefined {
+  const match = WAY.exec(line);
+  if (match === null) return undefined;
+  const at = (address: number, port: number): AddrPort => {
+    const text = match[address] ?? "";
+    return { family: text.includes(":") ? "ipv6" : "ipv4", address: text, port: Number(match[port]) };
+  };
+  return { protocol: match[1] ?? "", source: at(2, 4), destination: at(3, 5), endpoint: at(6, 7) };
+}
+
 export class Conntrack {
   readonly #tools: ToolRunner;
   readonly #ignoreMark: number;
@@ -93,11 +124,9 @@ export class Conntrack {
     let fastCount = 0;
     const onLine = (line: string): void => {
       const flow = parseFlowLine(line);
-      if (flow === undefined || (flow.state !== undefined && CLOSED_STATES.has(flow.state))) return;
+      if (flow === undefined || isClosed(flow)) return;
       if ((flow.mark & this.#ignoreMark) !== 0) return;
-      // longer than its policy allows: it has left the fast path, and no packet has come since
-      const strange = flow.offloaded === true || (fast !== undefined && flow.remainingSeconds * 1000 > fast.timeoutMs);
-      if (fast !== undefined && strange && parseUntranslated(line) === undefined) {
+      if (fast !== undefined && isStrange(flow, fast) && parseUntranslated(line) === undefined) {
         fastCount++;
         return;
       }
@@ -112,6 +141,37 @@ export class Conntrack {
     return leftMs <= 0
       ? { count, longestMs: longest * 1000 }
       : { count: count + fastCount, longestMs: Math.max(longest * 1000, Math.ceil(leftMs)) };
+  }
+
+  /**
+   * Calls `visit` for each flow that goes to one of `endpoints` and is alive; one pass for each family. @throws as aliveFlows()
+   */
+  async eachFlow(endpoints: readonly FlowEndpoint[], visit: (flow: Flow) => void): Promise<void> {
+    const wanted = new Map(endpoints.map((each) => [wayKey(each.protocol, each.address), each]));
+    const fastFlows: { readonly flow: Flow; readonly fast: FastFlows }[] = [];
+    const onLine = (line: string): void => {
+      const way = parseWay(line);
+      const found = way === undefined ? undefined : wanted.get(wayKey(way.protocol, way.endpoint));
+      const parsed = found === undefined ? undefined : parseFlowLine(line);
+      if (way === undefined || found === undefined || parsed === undefined || isClosed(parsed)) return;
+      const { address: endpoint, protocol, fast } = found;
+      const { state, remainingSeconds, mark } = parsed;
+      const ignored = (mark & this.#ignoreMark) !== 0;
+      const flow = { ...way, protocol, endpoint, state, remainingMs: remainingSeconds * 1000, ignored };
+      if (fast !== undefined && isStrange(parsed, fast) && !sameAddrPort(way.destination, endpoint))
+        fastFlows.push({ flow, fast });
+      else visit(flow);
+    };
+    for (const family of new Set(endpoints.map(({ address }) => address.family))) {
+      const result = await this.#tools.run("conntrack", ["-L", "-f", family], { onLine });
+      if (result.exitCode !== 0) throw failed("list flows", result);
+    }
+    const left = new Map<FastFlows, number>();
+    for (const { flow, fast } of fastFlows) {
+      const remainingMs = left.get(fast) ?? fast.timeoutMs - (await fast.quietFor());
+      left.set(fast, remainingMs);
+      if (remainingMs > 0) visit({ ...flow, remainingMs });
+    }
   }
 
   /**
@@ -166,6 +226,19 @@ export class Conntrack {
       if (!isUnfinished || left <= 1) throw failed("delete flows", result);
     }
   }
+}
+
+function isClosed({ state }: FlowLine): boolean {
+  return state !== undefined && CLOSED_STATES.has(state);
+}
+
+/** Longer than its policy allows: it has left the fast path, and no packet has come since. */
+function isStrange({ offloaded, remainingSeconds }: FlowLine, { timeoutMs }: FastFlows): boolean {
+  return offloaded === true || remainingSeconds * 1000 > timeoutMs;
+}
+
+function wayKey(protocol: string, { address, port }: AddrPort): string {
+  return `${protocol} ${address} ${port}`;
 }
 
 function textOf(listen: AddrPort): string {

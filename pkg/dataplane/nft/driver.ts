@@ -7,10 +7,11 @@ import { collected, Fault, hasCode, messageOf } from "../../fault/fault.ts";
 import type { Log } from "../../log/log.ts";
 import { limitTools } from "../../process/limited-tools.ts";
 import type { ToolRunner } from "../../process/process.ts";
+import { runAll } from "../../serial/run-all.ts";
 import { openQueue } from "../../netlink/open-queue.ts";
 import type { RulesetReader } from "../../netlink/netlink.ts";
 import { openRuleset } from "../../netlink/ruleset.ts";
-import type { Dataplane, Group, GroupSpec, Needs } from "../dataplane.ts";
+import type { Dataplane, Flow, Group, GroupSpec, Needs, Traffic, TransactionListener } from "../dataplane.ts";
 import { MappingClaims } from "../mapping-claims.ts";
 import { Conntrack } from "./conntrack.ts";
 import { FastDevices, findFastPath } from "./fast-devices.ts";
@@ -21,13 +22,16 @@ import { NftGroup } from "./group.ts";
 import { HoldQueue } from "./hold-queue.ts";
 import { isOutcomeUnknown, Nft } from "./nft.ts";
 import { probe, type ProbeHost } from "./probe.ts";
-import { findQueueWay, QUEUE_WAY_TEXT, QueueRules } from "./queue-way.ts";
+import { openQueuePath } from "./queue-path.ts";
+import type { QueueRules } from "./queue-way.ts";
 import { deleteTableText, type QueueWay, restructureLines, type TableSpec } from "./ruleset.ts";
 import { Sysctls } from "./sysctl.ts";
 import { applySystem, isNeeded, planSystem, type SystemPlan } from "./system-settings.ts";
 import { TableContent } from "./table-content.ts";
 import { TableLock } from "./table-lock.ts";
 import { TableWatch } from "./table-watch.ts";
+import { TrafficCounters } from "./traffic-counters.ts";
+import { TransactionReport } from "./transaction-report.ts";
 import { Transactor } from "./transactor.ts";
 import { WholeTable } from "./whole-table.ts";
 
@@ -59,6 +63,9 @@ export class NftDataplane implements Dataplane {
   readonly #content: TableContent;
   readonly #whole: WholeTable;
   readonly #generation = new Generation();
+  readonly #transactions: TransactionReport;
+  readonly #traffic: TrafficCounters;
+  readonly #groups = new Set<NftGroup>();
   readonly #states: ElementStates;
   readonly #gateCounters: GateCounters;
   readonly #queue: HoldQueue;
@@ -86,7 +93,8 @@ export class NftDataplane implements Dataplane {
 
   constructor(options: NftDataplaneOptions) {
     this.#options = options;
-    this.#nft = new Nft(options.tools, this.#generation);
+    this.#transactions = new TransactionReport(options.clock, this.#generation);
+    this.#nft = new Nft(options.tools, this.#transactions);
     // of its own, so that nft does not wait for it
     this.#conntrack = new Conntrack(limitTools(options.tools, TOOLS_AT_ONCE), options.config.marks.ignore);
     this.#lock = new TableLock({ table: options.config.table, clock: options.clock, log: options.log });
@@ -96,7 +104,9 @@ export class NftDataplane implements Dataplane {
       stateFile: join(options.runtimeDir, "sysctls.json"),
       ...(options.sysctlRoot === undefined ? {} : { root: options.sysctlRoot }),
     });
-    this.#transactor = new Transactor(this.#nft, options.config.table, (lines, why) => this.#repair(lines, why));
+    this.#traffic = new TrafficCounters(options.config.table);
+    const leaving = this.#traffic.leaving.bind(this.#traffic);
+    this.#transactor = new Transactor(this.#nft, options.config.table, this.#repair.bind(this), leaving);
     this.#claims = new MappingClaims(options.config.wildcardOverlap);
     this.#content = new TableContent(options.config.table);
     this.#whole = new WholeTable(options.config.table, this.#content);
@@ -115,12 +125,8 @@ export class NftDataplane implements Dataplane {
       await this.#acquire(needs, signal);
       this.#state = "started";
     } catch (error) {
-      try {
-        await this.close();
-      } catch (releaseError) {
-        throw new AggregateError([error, releaseError], "");
-      }
-      throw error;
+      const failures = await runAll([() => this.close()]);
+      throw collected([error, ...failures], "") as Error;
     }
   }
 
@@ -172,10 +178,20 @@ export class NftDataplane implements Dataplane {
     }
     this.#generation.open(reader);
     this.#states.open(reader);
-    const { table } = config;
-    const shared = { nft: this.#nft, transactor: this.#transactor, whole: this.#whole, generation: this.#generation, clock, log };
-    const forgetGone = (): Promise<void> => this.#fastDevices.forgetGone();
-    const watch = new TableWatch({ table, reader, queueRules: () => this.#queueRules, forgetGone, ...shared });
+    this.#traffic.open(reader);
+    const watch = new TableWatch({
+      table: config.table,
+      whole: this.#whole,
+      nft: this.#nft,
+      transactor: this.#transactor,
+      generation: this.#generation,
+      traffic: this.#traffic,
+      reader,
+      queueRules: () => this.#queueRules,
+      forgetGone: () => this.#fastDevices.forgetGone(),
+      clock,
+      log,
+    });
     this.#releases.push(async () => {
       await watch.stop();
       reader.close();
@@ -260,6 +276,7 @@ export class NftDataplane implements Dataplane {
     }
     const { table } = this.#options.config;
     await this.#fastDevices.forgetGone();
+    await this.#traffic.remaking();
     await this.#nft.apply(this.#whole.text(), `make the table "inet ${table}" again`);
     await this.#queueRules?.add();
     this.#options.log.warn("somebody else had removed the table, or something of it; made it again", { table });
@@ -297,24 +314,13 @@ export class NftDataplane implements Dataplane {
   async #openQueue(): Promise<void> {
     const { tools, log, config } = this.#options;
     const options = { nft: this.#nft, tools, table: config.table, queue: config.queue, mark: config.marks.queue };
-    const found = await findQueueWay(options);
-    await this.#queue.open().catch((error: unknown) => {
-      if (!hasCode(error, "QUEUE_BUSY")) throw error;
-      throw new Fault(
-        "QUEUE_BUSY",
-        `packet queue ${config.queue} is held by another program; give this one its own with dataplane.queue`,
-        {
-          cause: error,
-        },
-      );
-    });
+    const path = await openQueuePath(options, this.#queue, log);
     this.#releases.push(() => {
       this.#queue.close();
       return Promise.resolve();
     });
-    this.#way = found;
-    if (found.way === "mark") this.#queueRules = new QueueRules(options);
-    log.info("packets for targets that are not active are held", { queue: config.queue, by: QUEUE_WAY_TEXT[found.way] });
+    this.#way = path.way;
+    this.#queueRules = path.rules;
   }
 
   async #addQueueRules(): Promise<void> {
@@ -322,6 +328,24 @@ export class NftDataplane implements Dataplane {
     if (rules === undefined) return;
     this.#restores.push(() => rules.remove());
     await rules.add();
+  }
+
+  onTransaction(listener: TransactionListener): void {
+    this.#transactions.listener = listener;
+  }
+
+  async eachFlow(visit: (flow: Flow) => void): Promise<void> {
+    this.#started();
+    await this.#conntrack.eachFlow(
+      [...this.#groups].flatMap((group) => group.flowEndpoints()),
+      visit,
+    );
+  }
+
+  async traffic(): Promise<Traffic> {
+    this.#started();
+    // before, nothing has been counted
+    return this.#countedSince === undefined ? this.#traffic.last() : this.#traffic.read();
   }
 
   createGroup(spec: GroupSpec): Group {
@@ -337,7 +361,9 @@ export class NftDataplane implements Dataplane {
       gateCounters: this.#gateCounters,
       longestFastMs: this.#longestFastMs,
       countedForMs: () => this.#options.clock.now() - (this.#countedSince ?? this.#options.clock.now()),
+      forget: (group) => this.#groups.delete(group),
     });
+    this.#groups.add(group);
     void group.open();
     return group;
   }
@@ -370,11 +396,4 @@ export class NftDataplane implements Dataplane {
       if (!hasCode(error, "NFT_NOT_FOUND")) throw error;
     }
   }
-}
-
-/** Takes each step whatever the one before did; returns the failures. */
-async function runAll(steps: readonly (() => Promise<void>)[]): Promise<unknown[]> {
-  const failures: unknown[] = [];
-  for (const step of steps) await step().catch((error: unknown) => failures.push(error));
-  return failures;
 }

@@ -43,6 +43,7 @@ class Setting {
         gateCounters: new GateCounters(states),
         longestFastMs,
         countedForMs: () => 0,
+        forget: () => undefined,
       },
     );
   }

@@ -1,10 +1,10 @@
 import { Fault } from "../../fault/fault.ts";
-import type { AddrPort } from "../../value/addr-port.ts";
+import { type AddrPort, sameAddrPort } from "../../value/addr-port.ts";
 import type { Protocol } from "../../value/protocol.ts";
 import type { FlowSummary, Group, GroupSpec, Mapping, MappingCounters, MappingSpec } from "../dataplane.ts";
 import type { MappingClaims } from "../mapping-claims.ts";
 import type { MappingHold } from "../mapping-hold.ts";
-import type { Conntrack, FastFlows } from "./conntrack.ts";
+import type { Conntrack, FastFlows, FlowEndpoint } from "./conntrack.ts";
 import type { ElementStates } from "./element-states.ts";
 import { clockSet, type Element, endpointElements, mappingElements, timeoutSeconds } from "./elements.ts";
 import { isFast } from "./fast-path.ts";
@@ -29,6 +29,8 @@ export interface GroupShare {
   readonly longestFastMs: number | undefined;
   /** How long the idle clock has counted by now. */
   countedForMs(): number;
+  /** It is closed. */
+  forget(group: NftGroup): void;
 }
 
 export class NftGroup implements Group {
@@ -118,17 +120,20 @@ export class NftGroup implements Group {
 
   async flows(): Promise<FlowSummary> {
     this.#refuseClosed();
-    // of mappings that were disabled, flows go on
-    const mappings = this.#enabled().length > 0 ? this.#enabled() : [...this.#mappings];
     const each = await Promise.all(
-      this.#addresses().map(({ protocol, address }) =>
-        this.#share.conntrack.aliveFlows(protocol, address, this.#fastFlows(protocol, address, mappings)),
-      ),
+      this.flowEndpoints().map(({ protocol, address, fast }) => this.#share.conntrack.aliveFlows(protocol, address, fast)),
     );
     return {
       count: each.reduce((sum, { count }) => sum + count, 0),
       longestMs: Math.max(0, ...each.map(({ longestMs }) => longestMs)),
     };
+  }
+
+  /** Where its flows go. */
+  flowEndpoints(): FlowEndpoint[] {
+    // of mappings that were disabled, flows go on
+    const mappings = this.#enabled().length > 0 ? this.#enabled() : [...this.#mappings];
+    return this.#addresses().map((each) => ({ ...each, fast: this.#fastFlows(each.protocol, each.address, mappings) }));
   }
 
   createMapping(spec: MappingSpec): Mapping {
@@ -217,7 +222,7 @@ export class NftGroup implements Group {
     const longestMs = this.#share.longestFastMs;
     const leading = mappings
       .map(({ spec }) => spec)
-      .filter((spec) => spec.protocol === protocol && spec.routes.some(({ endpoint }) => isSame(endpoint, address)));
+      .filter((spec) => spec.protocol === protocol && spec.routes.some(({ endpoint }) => sameAddrPort(endpoint, address)));
     if (longestMs === undefined || leading.length === 0 || !leading.every((spec) => isFast(spec, longestMs))) return undefined;
     return {
       timeoutMs: Math.max(...leading.map(({ flowTimeoutMs }) => timeoutSeconds(flowTimeoutMs))) * 1000,
@@ -233,6 +238,7 @@ export class NftGroup implements Group {
       this.#present = false;
       return () => undefined;
     });
+    this.#share.forget(this);
     await Promise.all([...mappings, endpoints]);
   }
 
@@ -243,10 +249,6 @@ export class NftGroup implements Group {
   #refuseClosed(): void {
     if (this.#closed) throw new Fault("DATAPLANE_CLOSED", `the group "${this.name}" is closed`);
   }
-}
-
-function isSame(one: AddrPort, other: AddrPort): boolean {
-  return one.family === other.family && one.address === other.address && one.port === other.port;
 }
 
 interface MappingOwner {
@@ -310,6 +312,10 @@ class NftMapping implements Mapping {
     await this.#owner.setEnabled(false);
     this.hold.taking = false;
     this.#owner.handOver();
+  }
+
+  get overflowed(): number {
+    return this.hold.counters.overflowed;
   }
 
   async counters(): Promise<MappingCounters> {

@@ -138,7 +138,7 @@ export class HoldQueue {
 
   /** What `hold` has goes to the mapping that has its listen address now; if there is none, wherever it goes by itself. */
   handOver(hold: MappingHold): void {
-    for (const packet of hold.handOver()) this.#deliver(packet);
+    for (const packet of hold.handOver()) if (!this.#deliver(packet)) hold.gaveUp(packet);
   }
 
   #packet(packet: QueuedPacket): void {
@@ -155,7 +155,8 @@ export class HoldQueue {
     this.#deliver({ id: packet.id, flowKey, protocol, source, destination, bytes: packet.length });
   }
 
-  #deliver(packet: HeldPacket): void {
+  /** False: it is no mapping's any more, and went on its way. */
+  #deliver(packet: HeldPacket): boolean {
     const { protocol, destination } = packet;
     const hold = [
       this.#holds.get(`${protocol} ${destination.address} ${destination.port}`),
@@ -164,6 +165,7 @@ export class HoldQueue {
     // none: the mapping has just gone
     if (hold === undefined) this.#accept([packet.id], 0);
     else hold.packet(packet);
+    return hold !== undefined;
   }
 
   #accept(ids: readonly number[], extraMark: number): void {

@@ -58,16 +58,33 @@ const PROTOCOL_NUMBERS: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17 }
 
 /** keyText() as the kernel has it: each part padded to four bytes. */
 export function keyBytes(protocol: Protocol, address: AddrPort): Buffer {
-  const host = isWildcard(address) ? Buffer.alloc(0) : addressBytes(address);
-  const { port } = address;
-  return Buffer.concat([Buffer.from([PROTOCOL_NUMBERS[protocol], 0, 0, 0]), host, Buffer.from([port >>> 8, port & 0xff, 0, 0])]);
+  const rest = isWildcard(address) ? portBytes(address.port) : addressBytes(address);
+  return Buffer.concat([protocolBytes(protocol), rest]);
 }
 
-function addressBytes({ address, family }: AddrPort): Buffer {
-  return Buffer.from(
-    parseCidr(address)
-      .first.toString(16)
-      .padStart(family === "ipv4" ? 8 : 32, "0"),
-    "hex",
-  );
+/** `ADDRESS . PORT`, likewise. */
+export function addressBytes({ address, port }: AddrPort): Buffer {
+  return Buffer.concat([hostBytes(address), portBytes(port)]);
+}
+
+/** Any text of a key or value made of protocols, addresses and ports, likewise. */
+export function keyBytesOf(text: string): Buffer {
+  const parts = text.split(" . ").map((part) => {
+    if (part === "tcp" || part === "udp") return protocolBytes(part);
+    return /^\d+$/.test(part) ? portBytes(Number(part)) : hostBytes(part);
+  });
+  return Buffer.concat(parts);
+}
+
+function protocolBytes(protocol: Protocol): Buffer {
+  return Buffer.from([PROTOCOL_NUMBERS[protocol], 0, 0, 0]);
+}
+
+function portBytes(port: number): Buffer {
+  return Buffer.from([port >>> 8, port & 0xff, 0, 0]);
+}
+
+function hostBytes(address: string): Buffer {
+  const { first, family } = parseCidr(address);
+  return Buffer.from(first.toString(16).padStart(family === "ipv4" ? 8 : 32, "0"), "hex");
 }

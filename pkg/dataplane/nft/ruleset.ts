@@ -15,7 +15,7 @@
  *                policy can only be given before a flow is confirmed;
  *                invalid: what conntrack takes for no part of its connection
  *   -100 dstnat  dnat
- *    -90         clock: sees endpoint addresses, in both directions
+ *    -90         clock: sees endpoint addresses, in both directions; counts
  *      0 filter  hairpin, forward_guard, fast_path (forward)
  *    100 srcnat  sources (postrouting)
  */
@@ -120,6 +120,8 @@ function setsOfFamily(family: Family): TablePart[] {
   return [
     setPart(`exact${suffix}`, [`type ${type}`]),
     setPart(`endpoint${suffix}`, [`type ${type}`]),
+    // the same once more, asked only where each packet is to be counted once
+    ...["received", "sent"].map((name) => setPart(`${name}${suffix}`, [`type ${type}`, "counter"])),
     setPart(`active${suffix}`, [`type ${type}`, size, "flags dynamic,timeout", `timeout ${CLOCK_TIMEOUT_MS / 86_400_000}d`]),
     // connections to endpoints of which only the answers pass here
     setPart(`one_way${suffix}`, [
@@ -197,14 +199,24 @@ function regularChains(spec: TableSpec): TablePart[] {
         `dnat ${family === "ipv4" ? "ip" : "ip6"} to ${expression} map @dnat${suffix}`,
       ]),
     ),
-    ...(["daddr", "saddr"] as const).map((field) =>
-      chainPart(
+    // one look at a set is both: whether the packet is an endpoint's, and its counter
+    ...(["received daddr", "sent saddr"] as const).map((which) => {
+      const [counter, field] = which.split(" ") as ["received" | "sent", "daddr" | "saddr"];
+      return chainPart(
         `clock_${field}`,
-        FAMILIES.map(
-          (family) =>
-            `${endpointKey(family, field)} @endpoint${SPECIFIC[family].suffix} update @active${SPECIFIC[family].suffix} { ${endpointKey(family, field)} }`,
-        ),
-      ),
+        FAMILIES.map((family) => {
+          const { suffix } = SPECIFIC[family];
+          const key = endpointKey(family, field);
+          return `${key} @${counter}${suffix} update @active${suffix} { ${key} }`;
+        }),
+      );
+    }),
+    chainPart(
+      "clock_ignored",
+      FAMILIES.flatMap((family) => [
+        `ct direction original ${endpointKey(family, "daddr")} @received${SPECIFIC[family].suffix} accept`,
+        `ct direction reply ${endpointKey(family, "saddr")} @sent${SPECIFIC[family].suffix} accept`,
+      ]),
     ),
     chainPart("masquerade_always", ["masquerade"]),
     chainPart("masquerade_auto", [
@@ -259,8 +271,15 @@ function forwardGuardRules(family: Family): string[] {
 
 function baseChains(spec: TableSpec): BaseChain[] {
   const { refuse, ignore, masquerade } = spec.marks;
-  const entry = (name: string, type: BaseChain["type"], priority: string, rules: readonly string[]): BaseChain[] =>
-    ENTRY_HOOKS.map((hook) => ({ name: `${name}_${hook}`, type, hook, priority, rules }));
+  type Rules = readonly string[] | ((hook: (typeof ENTRY_HOOKS)[number]) => readonly string[]);
+  const entry = (name: string, type: BaseChain["type"], priority: string, rules: Rules): BaseChain[] =>
+    ENTRY_HOOKS.map((hook) => ({
+      name: `${name}_${hook}`,
+      type,
+      hook,
+      priority,
+      rules: typeof rules === "function" ? rules(hook) : rules,
+    }));
   const newDnat = (family: Family): string =>
     `ct status dnat ${endpointKey(family, "daddr")} @endpoint${SPECIFIC[family].suffix}`;
   const chains: BaseChain[] = [
@@ -269,8 +288,10 @@ function baseChains(spec: TableSpec): BaseChain[] {
     ...entry("refuse_marked", "filter", "-290", [`meta mark & ${hex(refuse)} == ${hex(refuse)} goto refuse`]),
     ...entry("new_flows", "filter", "-150", ["ct state new goto new_flows", "ct state invalid meta l4proto tcp goto invalid"]),
     ...entry("dnat", "nat", "-100", ["goto destinations"]),
-    ...entry("clock", "filter", "-90", [
-      `ct mark & ${hex(ignore)} == ${hex(ignore)} accept`,
+    // what comes in by lo has been counted at the output hook
+    ...entry("clock", "filter", "-90", (hook) => [
+      ...(hook === "prerouting" ? ["iif lo accept"] : []),
+      `ct mark & ${hex(ignore)} == ${hex(ignore)} goto clock_ignored`,
       "ct direction vmap { original : goto clock_daddr, reply : goto clock_saddr }",
     ]),
     {

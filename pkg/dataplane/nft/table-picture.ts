@@ -107,7 +107,7 @@ export function layoutOf({ name, body: [type = ""] }: TablePart): SetLayout {
 }
 
 /** The kernel's bytes as the text that elements are written in (key.ts, elements.ts). */
-export function elementOf({ set, key: types, value: valueTypes }: SetLayout, content: ElementContent): Element {
+export function elementOf({ set, key: types, value: valueTypes }: SetLayout, content: Omit<ElementContent, "counter">): Element {
   const { key: bytes, keyEnd, value, verdict } = content;
   const first = bytes === undefined ? ["*"] : texts(types, bytes);
   const last = keyEnd === undefined ? first : texts(types, keyEnd);

@@ -16,6 +16,7 @@ import type { QueueRules } from "./queue-way.ts";
 import { describe, type ElementsDifference, isNone, repairLines, type TableDifference, without } from "./table-difference.ts";
 import type { TablePart } from "./table-part.ts";
 import { elementOf, isDynamic, layoutOf, PartMemory } from "./table-picture.ts";
+import type { TrafficCounters } from "./traffic-counters.ts";
 import type { Transactor } from "./transactor.ts";
 import type { WholeTable } from "./whole-table.ts";
 
@@ -34,6 +35,8 @@ export interface TableWatchOptions {
   readonly nft: Nft;
   readonly transactor: Transactor;
   readonly generation: Generation;
+  /** Is told of what will count from zero. */
+  readonly traffic: Pick<TrafficCounters, "restarted" | "remaking">;
   readonly reader: RulesetReader;
   /** Of iptables, where those queue packets. */
   readonly queueRules: () => QueueRules | undefined;
@@ -126,12 +129,12 @@ export class TableWatch {
    * `lines` are that transaction's. To be called by the transactor only. @throws Fault NFT_…
    */
   async repair(lines: readonly string[], why: "missing" | "in doubt"): Promise<void> {
-    const { nft, table, whole } = this.#options;
+    const { table } = this.#options;
     let difference: TableDifference;
     try {
       difference = await this.#difference(true);
     } catch {
-      await nft.apply(whole.text(this.#clocks()), `make the table "inet ${table}" again`);
+      await this.#remake();
       return;
     }
     await this.#putRight(difference, why === "in doubt" ? NO_DIFFERENCE : without(lines, table, difference));
@@ -175,11 +178,12 @@ export class TableWatch {
 
   /** Adds what is missing and removes what is extra, as far as that goes; else a new table, which costs more (see whole()). */
   async #putRight(difference: TableDifference, foreign: TableDifference): Promise<void> {
-    const { clock, log, nft, table } = this.#options;
+    const { clock, log, nft, table, traffic } = this.#options;
     const begun = clock.now();
     const said = { table, ...describe(foreign) };
     const lines = this.#isGone(difference) ? undefined : repairLines(table, difference);
     if (lines !== undefined) {
+      traffic.restarted(difference.elements.missing);
       try {
         if (lines.length > 0) await nft.apply(`${lines.join("\n")}\n`, `put the table "inet ${table}" right`);
         if (!isNone(foreign))
@@ -191,11 +195,17 @@ export class TableWatch {
         log.debug("the table cannot be put right piece by piece", { error: messageOf(error) });
       }
     }
-    await nft.apply(this.#options.whole.text(this.#clocks()), `make the table "inet ${table}" again`);
+    await this.#remake();
     log.warn("somebody else had removed the table, or something of it; made it again", {
       ...(this.#isGone(difference) ? { table } : said),
       took_ms: Math.round(clock.now() - begun),
     });
+  }
+
+  async #remake(): Promise<void> {
+    const { nft, table, traffic, whole } = this.#options;
+    await traffic.remaking();
+    await nft.apply(whole.text(this.#clocks()), `make the table "inet ${table}" again`);
   }
 
   #isGone({ parts }: TableDifference): boolean {

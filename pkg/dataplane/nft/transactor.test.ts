@@ -37,9 +37,16 @@ function setUp() {
     remade.push([...picture]);
     return remade.length > 1 ? Promise.reject(new Error("cannot be made")) : Promise.resolve();
   };
-  const transactor = new Transactor(new Nft(tools), "t", remake);
+  const leaving: string[] = [];
+  const transactor = new Transactor(new Nft(tools), "t", remake, (deleted) => {
+    const keys = deleted.map(({ key }) => key).join();
+    if (keys !== "") leaving.push(`${keys} leaves after ${String(transactions.length)}`);
+    return Promise.resolve((gone) => {
+      if (keys !== "") leaving.push(`${keys} ${gone ? "is gone" : "stays"} after ${String(transactions.length)}`);
+    });
+  });
   const begun = transactor.begin(() => Promise.resolve());
-  return { transactor, begun, transactions, picture, change, remade };
+  return { transactor, begun, transactions, picture, change, remade, leaving };
 }
 
 describe("Transactor", () => {
@@ -62,6 +69,21 @@ describe("Transactor", () => {
     });
     expect(picture).toEqual(["a", "c"]);
     expect(transactions).toEqual([["a after 0", "bad after 1", "c after 2"], ["a after 0"], ["bad after 1"], ["c after 1"]]);
+  });
+
+  it("tells what is about to be deleted, and whether it is gone", async () => {
+    const { begun, transactor, transactions, leaving } = setUp();
+    await begun;
+    const element = (key: string) => ({ set: "s", key });
+    const undo = (): void => undefined;
+    await transactor.submit(() => ({ added: [element("a")], undo }), "add");
+    expect(leaving).toEqual([]);
+    await transactor.submit(() => ({ deleted: [element("a"), element("b")], added: [element("b")], undo }), "delete");
+    expect(transactions.at(-1)).toEqual(["delete element inet t s { a }"]);
+    await expect(transactor.submit(() => ({ lines: ["bad"], deleted: [element("c")], undo }), "delete")).rejects.toMatchObject({
+      code: "NFT_EXISTS",
+    });
+    expect(leaving).toEqual(["a leaves after 1", "a is gone after 2", "c leaves after 2", "c stays after 3"]);
   });
 
   it("runs nothing for a change without lines", async () => {

@@ -44,6 +44,7 @@ export class Transactor {
   readonly #nft: Nft;
   readonly #table: string;
   readonly #repair: (lines: readonly string[], why: "missing" | "in doubt") => Promise<void>;
+  readonly #leaving: (deleted: readonly Element[]) => Promise<(gone: boolean) => void>;
   #pending: (Pending | Alone)[] = [];
   #running: Promise<void> | undefined;
   /** The kernel may have a transaction that it should not have. */
@@ -55,12 +56,19 @@ export class Transactor {
 
   /**
    * `repair`: brings the table to where it should be by now, for when somebody else removed something, or nobody knows what the
-   * kernel has. That includes what `lines` would have done.
+   * kernel has. That includes what `lines` would have done. `leaving`: called before elements are deleted; what it returns, when
+   * it is known whether they are gone. Must not throw.
    */
-  constructor(nft: Nft, table: string, repair: (lines: readonly string[], why: "missing" | "in doubt") => Promise<void>) {
+  constructor(
+    nft: Nft,
+    table: string,
+    repair: (lines: readonly string[], why: "missing" | "in doubt") => Promise<void>,
+    leaving: (deleted: readonly Element[]) => Promise<(gone: boolean) => void> = () => Promise.resolve(() => undefined),
+  ) {
     this.#nft = nft;
     this.#table = table;
     this.#repair = repair;
+    this.#leaving = leaving;
   }
 
   /** Resolves when the kernel has it. `doing` completes "nft could not …". @throws Fault NFT_…; nothing changed then */
@@ -148,8 +156,14 @@ export class Transactor {
     const prepared: Prepared[] = [];
     try {
       for (const { change } of batch) prepared.push(change());
-      const lines = [...prepared.flatMap((each) => each.lines ?? []), ...this.#elementLines(prepared)];
-      if (lines.length > 0 || this.#inDoubt) await this.#apply(lines, batch[0]?.doing ?? "");
+      const { deleted, added } = netChange(prepared);
+      const lines = [
+        ...prepared.flatMap((each) => each.lines ?? []),
+        // first: a key may be given another value
+        ...deleted.map((each) => deleteLine(this.#table, each)),
+        ...added.map((each) => addLine(this.#table, each)),
+      ];
+      if (lines.length > 0 || this.#inDoubt) await this.#applyCounted(deleted, lines, batch[0]?.doing ?? "");
     } catch (error) {
       for (const { undo } of prepared.reverse()) undo();
       // of what nft came to no end with, no change is to blame; and to wait for each by itself would take too long
@@ -161,22 +175,15 @@ export class Transactor {
     return true;
   }
 
-  /** Deletes before adds: a key may be given another value. What one change deletes and another adds is left alone. */
-  #elementLines(prepared: readonly Prepared[]): string[] {
-    const net = new Map<string, { readonly element: Element; readonly change: number }>();
-    const count = (element: Element, by: number): void => {
-      const id = elementId(element);
-      net.set(id, { element, change: (net.get(id)?.change ?? 0) + by });
-    };
-    for (const { deleted = [], added = [] } of prepared) {
-      for (const each of deleted) count(each, -1);
-      for (const each of added) count(each, 1);
+  async #applyCounted(deleted: readonly Element[], lines: readonly string[], doing: string): Promise<void> {
+    const told = await this.#leaving(deleted);
+    try {
+      await this.#apply(lines, doing);
+    } catch (error) {
+      told(false);
+      throw error;
     }
-    const changes = [...net.values()];
-    return [
-      ...changes.filter(({ change }) => change < 0).map(({ element }) => deleteLine(this.#table, element)),
-      ...changes.filter(({ change }) => change > 0).map(({ element }) => addLine(this.#table, element)),
-    ];
+    told(true);
   }
 
   async #apply(lines: readonly string[], doing: string): Promise<void> {
@@ -197,4 +204,22 @@ export class Transactor {
     await this.#repair(lines, "in doubt");
     this.#inDoubt = false;
   }
+}
+
+/** What one change deletes and another adds is left alone. */
+function netChange(prepared: readonly Prepared[]): { readonly deleted: readonly Element[]; readonly added: readonly Element[] } {
+  const net = new Map<string, { readonly element: Element; readonly change: number }>();
+  const count = (element: Element, by: number): void => {
+    const id = elementId(element);
+    net.set(id, { element, change: (net.get(id)?.change ?? 0) + by });
+  };
+  for (const { deleted = [], added = [] } of prepared) {
+    for (const each of deleted) count(each, -1);
+    for (const each of added) count(each, 1);
+  }
+  const changes = [...net.values()];
+  return {
+    deleted: changes.filter(({ change }) => change < 0).map(({ element }) => element),
+    added: changes.filter(({ change }) => change > 0).map(({ element }) => element),
+  };
 }

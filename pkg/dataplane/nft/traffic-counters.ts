@@ -1,0 +1,191 @@
+import type { ElementCounter, RulesetReader } from "../../netlink/netlink.ts";
+import type { Route } from "../../config/types.ts";
+import { Fault, hasCode } from "../../fault/fault.ts";
+import type { AddrPort } from "../../value/addr-port.ts";
+import type { Protocol } from "../../value/protocol.ts";
+import type { PacketCount, Traffic } from "../dataplane.ts";
+import type { Element } from "./elements.ts";
+import { addressBytes, keyBytes, keyBytesOf, keyOf, KEYS, SPECIFIC } from "./key.ts";
+
+/** What one element has counted. */
+interface Count {
+  /** Of its predecessors with the same key and value. */
+  beforePackets: number;
+  beforeBytes: number;
+  /** When it was last read. */
+  packets: number;
+  bytes: number;
+  /** It has been read for the last time: a transaction is about to delete it. */
+  leaving: boolean;
+}
+
+/** Of a set: by key and value, as the kernel has them. */
+type Counts = Map<string, Count>;
+
+const NOTHING: PacketCount = { packets: 0, bytes: 0 };
+const CONNECTIONS = KEYS.map(({ suffix }) => `dnat${suffix}`);
+const PACKETS = Object.values(SPECIFIC).flatMap(({ suffix }) => [`received${suffix}`, `sent${suffix}`]);
+const COUNTED: ReadonlySet<string> = new Set([...CONNECTIONS, ...PACKETS]);
+/** From so many elements on, all are read, which then costs less than to ask for each. */
+const MANY = 200;
+/** How often a set is read that transactions keep changing. What is missing then has what it had the last time. */
+const READ_TRIES = 5;
+/** Of the protocol, in a key. */
+const PROTOCOL_BYTES = 4;
+
+/**
+ * What the table's elements count, added up over the lives of each. An element takes its counter along: what it had is read before
+ * a transaction deletes it, or somebody else's deletion is put right; what begins anew unnoticed is known by counting less than before.
+ */
+export class TrafficCounters {
+  readonly #table: string;
+  readonly #counts = new Map<string, Counts>();
+  #reader: Pick<RulesetReader, "element" | "elements"> | undefined;
+
+  constructor(table: string) {
+    this.#table = table;
+  }
+
+  open(reader: Pick<RulesetReader, "element" | "elements">): void {
+    this.#reader = reader;
+  }
+
+  /** @throws Fault TRAFFIC_UNKNOWN */
+  async read(): Promise<Traffic> {
+    try {
+      await this.#readAll();
+    } catch (cause) {
+      throw new Fault("TRAFFIC_UNKNOWN", "what the kernel has counted could not be read", { cause });
+    }
+    return this.last();
+  }
+
+  /**
+   * Before a transaction that deletes `elements`: notes what they have counted. What is returned is to be called when it is
+   * known whether they are `gone`. Never fails: what cannot be read is lost.
+   */
+  async leaving(elements: readonly Element[]): Promise<(gone: boolean) => void> {
+    const counted = elements.filter(({ set }) => COUNTED.has(set));
+    if (counted.length === 0 || this.#reader === undefined) return () => undefined;
+    if (counted.length >= MANY) await this.#readAll().catch(() => undefined);
+    else for (const each of counted) this.#readOne(each);
+    const counts = counted.flatMap((each) => this.#counts.get(each.set)?.get(idOf(each)) ?? []);
+    for (const count of counts) count.leaving = true;
+    return (gone) => {
+      for (const count of counts) {
+        count.leaving = false;
+        if (gone) restart(count);
+      }
+    };
+  }
+
+  /** `elements` that somebody had removed are about to be added again, and will count from zero. */
+  restarted(elements: readonly Element[]): void {
+    for (const each of elements) {
+      const count = COUNTED.has(each.set) ? this.#counts.get(each.set)?.get(idOf(each)) : undefined;
+      if (count !== undefined) restart(count);
+    }
+  }
+
+  /** The table is about to be made again: all will count from zero. Never fails. */
+  async remaking(): Promise<void> {
+    await this.#readAll().catch(() => undefined);
+    for (const counts of this.#counts.values()) for (const count of counts.values()) restart(count);
+  }
+
+  async #readAll(): Promise<void> {
+    if (this.#reader === undefined) throw new Fault("RULESET_FAILED", "nftables is not looked at");
+    for (const set of COUNTED) await this.#readSet(set, this.#reader);
+  }
+
+  async #readSet(set: string, reader: Pick<RulesetReader, "elements">): Promise<void> {
+    const counts = this.#of(set);
+    for (let left = READ_TRIES; left > 0; left--) {
+      try {
+        await reader.elements(this.#table, set, ({ key, value, counter }) => {
+          if (key === undefined || counter === undefined) return;
+          note(counts, `${key.toString("latin1")}${value?.toString("latin1") ?? ""}`, counter);
+        });
+        return;
+      } catch (error) {
+        if (!hasCode(error, "RULESET_CHANGED")) throw error;
+      }
+    }
+  }
+
+  #readOne(element: Element): void {
+    try {
+      const { packets, bytes } = this.#reader?.element(this.#table, element.set, keyBytesOf(element.key)) ?? {};
+      if (packets !== undefined) note(this.#of(element.set), idOf(element), { packets, bytes: bytes ?? 0 });
+    } catch {
+      // the last reading has to do
+    }
+  }
+
+  #of(set: string): Counts {
+    const counts = this.#counts.get(set) ?? (new Map() as Counts);
+    this.#counts.set(set, counts);
+    return counts;
+  }
+
+  /** As it was read last. */
+  last(): Traffic {
+    const totals = new Map<string, ReadonlyMap<string, PacketCount>>();
+    for (const [set, counts] of this.#counts) totals.set(set, new Map([...counts].map(([id, count]) => [id, totalOf(count)])));
+    const begunTo = new Map<string, number>();
+    for (const set of CONNECTIONS) {
+      const keyLength = KEY_BYTES[set] ?? 0;
+      for (const [id, { packets }] of totals.get(set) ?? []) {
+        const endpoint = id.slice(0, PROTOCOL_BYTES) + id.slice(keyLength);
+        begunTo.set(endpoint, (begunTo.get(endpoint) ?? 0) + packets);
+      }
+    }
+    const total = (set: string, id: string): PacketCount => totals.get(set)?.get(id) ?? NOTHING;
+    const endpointId = (protocol: Protocol, endpoint: AddrPort): string => keyBytes(protocol, endpoint).toString("latin1");
+    const direction =
+      (name: string) =>
+      (protocol: Protocol, endpoint: AddrPort): PacketCount =>
+        total(`${name}${SPECIFIC[endpoint.family].suffix}`, endpointId(protocol, endpoint));
+    return {
+      began: (protocol, { listen, endpoint }: Route) => {
+        const id = Buffer.concat([keyBytes(protocol, listen), addressBytes(endpoint)]).toString("latin1");
+        return total(`dnat${keyOf(listen).suffix}`, id).packets;
+      },
+      beganTo: (protocol, endpoint) => begunTo.get(endpointId(protocol, endpoint)) ?? 0,
+      received: direction("received"),
+      sent: direction("sent"),
+    };
+  }
+}
+
+const KEY_BYTES: Readonly<Record<string, number>> = Object.fromEntries(
+  KEYS.map(({ suffix, wildcard, family }) => [`dnat${suffix}`, 8 + (wildcard ? 0 : family === "ipv4" ? 4 : 16)]),
+);
+
+function note(counts: Counts, id: string, { packets, bytes }: ElementCounter): void {
+  const known = counts.get(id);
+  if (known === undefined) {
+    if (packets > 0) counts.set(id, { beforePackets: 0, beforeBytes: 0, packets, bytes, leaving: false });
+    return;
+  }
+  if (known.leaving) return;
+  // somebody had removed it, or the whole table
+  if (packets < known.packets) restart(known);
+  known.packets = packets;
+  known.bytes = bytes;
+}
+
+function restart(count: Count): void {
+  count.beforePackets += count.packets;
+  count.beforeBytes += count.bytes;
+  count.packets = count.bytes = 0;
+}
+
+function totalOf({ beforePackets, beforeBytes, packets, bytes }: Count): PacketCount {
+  return { packets: beforePackets + packets, bytes: beforeBytes + bytes };
+}
+
+function idOf({ key, value }: Element): string {
+  const bytes = value === undefined ? keyBytesOf(key) : Buffer.concat([keyBytesOf(key), keyBytesOf(value)]);
+  return bytes.toString("latin1");
+}
