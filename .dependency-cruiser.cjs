@@ -31,6 +31,7 @@ module.exports = {
     layer("base-knows-base", "^pkg/(clock|value|serial|state|version)/", BASE),
     layer("log", "^pkg/log/", [...BASE, TYPES]),
     layer("process", "^pkg/process/", BASE),
+    layer("listen", "^pkg/listen/", [...BASE, "^pkg/listen/"]),
     layer("progress", "^pkg/progress/", BASE),
     layer("trust", "^pkg/trust/", BASE),
     layer("notify", "^pkg/notify/", [...BASE, "^pkg/notify/"]),
@@ -62,7 +63,14 @@ module.exports = {
       from: { path: "^plugin/([^/]+)/", pathNot: "\\.test\\.ts$" },
       to: {
         path: "^(cmd|pkg|plugin)/",
-        pathNot: [...BASE, TYPES, "^plugin/$1/", "^pkg/plugin/", "^pkg/ctl/", "^pkg/(target|frontend)/(handler|state)\\.ts$"],
+        pathNot: [
+          ...BASE,
+          TYPES,
+          "^plugin/$1/",
+          "^pkg/plugin/",
+          "^pkg/(ctl|listen)/",
+          "^pkg/(target|frontend)/(handler|state)\\.ts$",
+        ],
       },
     },
     {

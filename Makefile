@@ -41,12 +41,12 @@ check: node_modules/.package-lock.json
 	node_modules/.bin/knip
 
 test: all
-	@sh test/setup/programs.sh nft conntrack iptables ip unshare curl nc python3 dig pgrep systemd-analyze zsh fish
+	@sh test/setup/programs.sh nft conntrack iptables ip unshare curl nc python3 dig pgrep systemd-analyze zsh fish openssl promtool
 	@sh test/run.sh
 
 # all that runs in namespaces, on Debian's own kernel in a virtual machine
 test-vm: all
-	@sh test/setup/programs.sh nft conntrack iptables ip unshare curl nc python3 dig pgrep systemd-analyze zsh fish
+	@sh test/setup/programs.sh nft conntrack iptables ip unshare curl nc python3 dig pgrep systemd-analyze zsh fish openssl promtool
 	@bash test/vm/suite.sh all
 
 # The property-based tests of `make test` with other inputs, and more: so many of each (RUNS), or for so long each (MINUTES).

@@ -62,13 +62,14 @@ const broken: TargetKind = {
 
 const fake: Plugin<never> = { source: "fake", targets: { cmd: command, none, broken }, frontends: { always, http: page } };
 
-const control: Plugin<never> = {
+const control: Plugin<{ socket: string }> = {
   source: "control",
   config: {
     type: "object",
     additionalProperties: false,
     properties: { socket: { type: "string", default: "/run/fake.sock" }, codec: { enum: ["json", "cbor"], default: "json" } },
   },
+  check: ({ socket }: { socket: string }) => (socket.startsWith("/tmp/") ? [{ path: ["socket"], message: "not in /tmp" }] : []),
 };
 
 /** For tests: plugins whose kinds have schemas, defaults and checks, but do nothing. */

@@ -78,7 +78,7 @@ export class Kinds {
     return refusals.length === 0 ? { value: given } : undefined;
   }
 
-  /** Notes what a kind's own check finds. A check that throws has found something too. */
+  /** Notes what the own check of a kind or plugin finds. A check that throws has found something too. */
   check(path: Path, check: () => OptionProblem[]): boolean {
     let problems: OptionProblem[];
     try {
@@ -108,7 +108,10 @@ export class Kinds {
         continue;
       }
       const checked = this.conforming(value, schema, path, `configuration schema of plugin ${quote(registration.source)}`);
-      if (checked !== undefined) result.set(namespace, checked.value);
+      if (checked === undefined) continue;
+      const { plugin } = registration;
+      if (plugin.check !== undefined && !this.check(path, () => plugin.check?.(checked.value as never) ?? [])) continue;
+      result.set(namespace, checked.value);
     }
     return result;
   }

@@ -343,3 +343,10 @@ frontends:
     expect(problemsOf(text).map((each) => each.line)).toEqual([3, 4]);
   });
 });
+
+describe("the configuration of a plugin", () => {
+  it("is checked by the plugin itself, too", () => {
+    expect(shown("version: v1\nplugins: { ctl: { socket: /tmp/x } }\n")).toEqual(["2:27 not in /tmp"]);
+    expect(parse("version: v1\nplugins: { ctl: { socket: /run/x } }\n").plugins.get("ctl")).toMatchObject({ socket: "/run/x" });
+  });
+});

@@ -47,7 +47,7 @@ export interface FrontendKind<Options = unknown> {
 }
 
 export interface OptionProblem {
-  /** Keys that lead from the target or frontend to what is wrong, such as ["options", "command"] or ["listen"]. */
+  /** Keys that lead from the target, frontend or plugin's configuration to what is wrong, such as ["options", "command"] or ["listen"]. */
   readonly path: readonly (string | number)[];
   /** What is wrong and what would be accepted. */
   readonly message: string;
@@ -58,6 +58,8 @@ export interface Plugin<PluginConfig = unknown> {
   readonly source: string;
   /** Schema of `plugins.<namespace>`; without one, the plugin takes no configuration. */
   readonly config?: Schema;
+  /** Further checks of the configuration at load, after the schema's, with a path within it. No side effects. */
+  check?(config: PluginConfig): OptionProblem[];
   readonly targets?: Readonly<Record<string, TargetKind<never>>>;
   readonly frontends?: Readonly<Record<string, FrontendKind<never>>>;
   /** For `proxygw doctor`, as of a target; `config`: what `plugins.<namespace>` holds, or undefined. */

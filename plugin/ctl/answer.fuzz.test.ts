@@ -8,7 +8,7 @@ import { CODECS, type RawPacket } from "../../pkg/ctl/packet.ts";
 import { PacketReader } from "../../pkg/ctl/reader.ts";
 import { fuzzAsync } from "../../test/fuzz/fuzz.ts";
 import { answer } from "./answer.ts";
-import { FakeEngine } from "./fake-engine.ts";
+import { FakeEngine } from "../../pkg/plugin/fake-engine.ts";
 
 const NAMES = ["a", "unknown", "", "__proto__", "toString", 0, null, ["a"], { name: "a" }];
 const name = fc.oneof(fc.constantFrom<unknown>(...NAMES), fc.string({ unit: "binary", maxLength: 4 }));

@@ -3,9 +3,9 @@ import { access } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DEFAULT_SOCKET } from "../../pkg/ctl/packet.ts";
 import { hasCode, messageOf } from "../../pkg/fault/fault.ts";
+import { groupId } from "../../pkg/listen/group.ts";
+import { examinePlace } from "../../pkg/listen/socket-file.ts";
 import type { Examination, Finding } from "../../pkg/plugin/finding.ts";
-import { groupId } from "./group.ts";
-import { examinePlace } from "./socket-file.ts";
 
 interface SocketConfig {
   readonly socket?: string;
@@ -45,10 +45,10 @@ export async function examineSocket(
     ];
   }
   try {
-    await examinePlace(path, gid);
+    await examinePlace({ path, gid, noun: "control socket" });
   } catch (error) {
     // the daemon itself listens
-    if (!isRunning || !hasCode(error, "CTL_SOCKET_IN_USE"))
+    if (!isRunning || !hasCode(error, "SOCKET_IN_USE"))
       findings.push({
         id: "ctl-socket",
         severity: "error",

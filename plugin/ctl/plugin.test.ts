@@ -8,9 +8,9 @@ import { Ajv } from "ajv";
 import { describe, expect, it } from "vitest";
 import { codecOf } from "../../pkg/ctl/codecs.ts";
 import { Method } from "../../pkg/ctl/method.ts";
+import { groupId } from "../../pkg/listen/group.ts";
 import { Registry } from "../../pkg/plugin/registry.ts";
-import { FakeEngine } from "./fake-engine.ts";
-import { groupId } from "./group.ts";
+import { FakeEngine } from "../../pkg/plugin/fake-engine.ts";
 import plugin, { ctlPlugin, type CtlConfig } from "./plugin.ts";
 import { TestClient } from "./test-client.ts";
 
@@ -134,7 +134,7 @@ describe("ctl plugin: the socket file", () => {
   it("refuses a group that does not exist", async () => {
     await using at = await place();
     await expect(load({ socket: at.path, group: "no-such-group" })).rejects.toMatchObject({
-      code: "CTL_GROUP_UNKNOWN",
+      code: "GROUP_UNKNOWN",
       message: 'there is no group "no-such-group" in /etc/group; create it with: groupadd --system no-such-group',
     });
     expect(await readdir(at.directory)).toEqual([]);
@@ -145,9 +145,9 @@ describe("ctl plugin: the socket file", () => {
     await writeFile(at.path, "root:x:0:\nstaff2:x:51:a,b\nstaff:x:50:\nbroken\nodd:x:minus:\n");
     expect(await groupId("staff", at.path)).toBe(50);
     for (const name of ["sta", "broken", "odd", "x", "a"]) {
-      await expect(groupId(name, at.path)).rejects.toMatchObject({ code: "CTL_GROUP_UNKNOWN" });
+      await expect(groupId(name, at.path)).rejects.toMatchObject({ code: "GROUP_UNKNOWN" });
     }
-    await expect(groupId("staff", `${at.path}.gone`)).rejects.toMatchObject({ code: "CTL_GROUP_UNKNOWN" });
+    await expect(groupId("staff", `${at.path}.gone`)).rejects.toMatchObject({ code: "GROUP_UNKNOWN" });
   });
 
   it("replaces what a dead daemon left", async () => {
@@ -163,7 +163,7 @@ describe("ctl plugin: the socket file", () => {
     await using at = await place();
     await using first = await load({ socket: at.path });
     await expect(load({ socket: at.path })).rejects.toMatchObject({
-      code: "CTL_SOCKET_IN_USE",
+      code: "SOCKET_IN_USE",
       message: expect.stringContaining(`${at.path} cannot be opened: a process listens on it`) as string,
     });
     await expectAnswer(at.path);
@@ -187,11 +187,11 @@ describe("ctl plugin: the socket file", () => {
   it("says which directory is missing", async () => {
     await using at = await place();
     await expect(load({ socket: join(at.directory, "a/b.sock") })).rejects.toMatchObject({
-      code: "CTL_SOCKET_FAILED",
+      code: "SOCKET_FAILED",
       message: expect.stringContaining(`the directory ${join(at.directory, "a")} does not exist; create it`) as string,
     });
     await writeFile(at.path, "");
-    await expect(load({ socket: join(at.path, "b.sock") })).rejects.toMatchObject({ code: "CTL_SOCKET_FAILED" });
+    await expect(load({ socket: join(at.path, "b.sock") })).rejects.toMatchObject({ code: "SOCKET_FAILED" });
   });
 
   it("takes the longest path that a socket can have, and refuses a longer one", async () => {

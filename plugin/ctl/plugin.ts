@@ -7,9 +7,9 @@
 import type { FromSchema, JSONSchema } from "json-schema-to-ts";
 import { codecOf } from "../../pkg/ctl/codecs.ts";
 import { CODECS, DEFAULT_CODEC, DEFAULT_SOCKET } from "../../pkg/ctl/packet.ts";
+import { groupId } from "../../pkg/listen/group.ts";
 import type { EngineApi, Plugin } from "../../pkg/plugin/plugin.ts";
 import { examineSocket } from "./examine.ts";
-import { groupId } from "./group.ts";
 import { CtlServer } from "./server.ts";
 
 const CONFIG = {

@@ -7,8 +7,8 @@ import { Ajv } from "ajv";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { CODECS } from "../../pkg/ctl/packet.ts";
+import { FakeEngine } from "../../pkg/plugin/fake-engine.ts";
 import type { EngineEvent } from "../../pkg/plugin/plugin.ts";
-import { FakeEngine } from "./fake-engine.ts";
 import { ctlPlugin } from "./plugin.ts";
 
 const README = await readFile(new URL("README.md", import.meta.url), "utf8");

@@ -8,7 +8,7 @@ import { codecOf } from "../../pkg/ctl/codecs.ts";
 import { Method } from "../../pkg/ctl/method.ts";
 import { CODECS } from "../../pkg/ctl/packet.ts";
 import { fuzzAsync } from "../../test/fuzz/fuzz.ts";
-import { FakeEngine } from "./fake-engine.ts";
+import { FakeEngine } from "../../pkg/plugin/fake-engine.ts";
 import { CtlServer } from "./server.ts";
 import { TestClient } from "./test-client.ts";
 

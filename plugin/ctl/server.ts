@@ -1,11 +1,11 @@
 import { createServer, type Server, type Socket } from "node:net";
 import type { Codec } from "../../pkg/ctl/codec.ts";
 import { Fault, messageOf } from "../../pkg/fault/fault.ts";
+import { isInPlace, listenAt, removeSocketFile, type SocketFile } from "../../pkg/listen/socket-file.ts";
 import type { EngineApi } from "../../pkg/plugin/plugin.ts";
 import { errorResponse } from "./answer.ts";
 import { Connection } from "./connection.ts";
 import { EventFeed } from "./event-feed.ts";
-import { isInPlace, listenAt, removeSocketFile, type SocketFile } from "./socket-file.ts";
 
 export const MAX_CONNECTIONS = 256;
 /** Between two looks whether the socket file is still there. */
@@ -36,7 +36,7 @@ export class CtlServer {
     this.#feed = new EventFeed(options.engine, options.codec);
   }
 
-  /** @throws Fault CTL_SOCKET_IN_USE, CTL_SOCKET_FAILED; nothing is left behind then */
+  /** @throws Fault SOCKET_IN_USE, SOCKET_FAILED; nothing is left behind then */
   async start(): Promise<void> {
     const { path, codec, engine } = this.#options;
     await this.#listen();
@@ -49,7 +49,7 @@ export class CtlServer {
     const server = createServer({ allowHalfOpen: true }, (socket) => {
       this.#accept(socket);
     });
-    this.#file = await listenAt(server, path, gid);
+    this.#file = await listenAt(server, { path, gid, noun: "control socket" });
     // connections that it has stay
     this.#server?.close();
     this.#server = server;

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { codecOf } from "../../pkg/ctl/codecs.ts";
 import { Method } from "../../pkg/ctl/method.ts";
 import { LINGER_MS } from "./connection.ts";
-import { FakeEngine } from "./fake-engine.ts";
+import { FakeEngine } from "../../pkg/plugin/fake-engine.ts";
 import { CtlServer } from "./server.ts";
 import { TestClient } from "./test-client.ts";
 

@@ -8,7 +8,7 @@ import { Method } from "../../pkg/ctl/method.ts";
 import type { CodecName } from "../../pkg/ctl/packet.ts";
 import type { Status } from "../../pkg/plugin/plugin.ts";
 import { LINGER_MS } from "./connection.ts";
-import { FakeEngine } from "./fake-engine.ts";
+import { FakeEngine } from "../../pkg/plugin/fake-engine.ts";
 import { CtlServer } from "./server.ts";
 import { TestClient } from "./test-client.ts";
 

@@ -3,8 +3,7 @@ import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Clock } from "../../pkg/clock/clock.ts";
-import { Fault, hasCode } from "../../pkg/fault/fault.ts";
-import { formatAddrPort } from "../../pkg/value/addr-port.ts";
+import { listenFault } from "../../pkg/listen/listen-fault.ts";
 import type { AddrPort } from "../../pkg/value/addr-port.ts";
 import { contentType } from "./http-options.ts";
 import type { HttpOptions } from "./http-options.ts";
@@ -64,7 +63,7 @@ export class PageServer {
     try {
       await once(server, "listening");
     } catch (error) {
-      throw listenFault(this.#options.address, error);
+      throw listenFault(this.#options.address, "serve the page", error);
     }
   }
 
@@ -146,21 +145,4 @@ function refuse(error: Error & { code?: string }, socket: Socket): void {
       socket.destroy();
     },
   );
-}
-
-function listenFault(address: AddrPort, cause: unknown): Fault {
-  const text = formatAddrPort(address);
-  return new Fault("LISTEN_FAILED", `cannot serve the page on ${text}: ${whyNot(address, cause)}`, { cause });
-}
-
-function whyNot({ address, port }: AddrPort, error: unknown): string {
-  if (hasCode(error, "EADDRINUSE")) {
-    return `the address is in use (ss -ltnp 'sport = :${port}' shows by whom); stop that program, or change "listen"`;
-  }
-  if (hasCode(error, "EADDRNOTAVAIL")) {
-    return `this machine has no address ${address} (now); add it to an interface, or change "listen"`;
-  }
-  if (hasCode(error, "EACCES"))
-    return `no permission to listen on port ${port}; run proxygw as root or with CAP_NET_BIND_SERVICE`;
-  return "the system refused";
 }

@@ -18,6 +18,7 @@ for program in "$@"; do
     nc) package=netcat-openbsd ;;
     dig) package=dnsutils ;;
     pgrep) package=procps ;;
+    promtool) package=prometheus ;;
     systemd-analyze) package=systemd ;;
     qemu-system-x86_64) package=qemu-system-x86 ;;
     busybox) package=busybox-static ;;
@@ -46,7 +47,7 @@ apt-get install -y -qq --no-install-recommends $packages >/dev/null 2>&1 || {
   apt-get update -qq
   apt-get install -y -qq --no-install-recommends $packages >/dev/null
 }
-for service in haproxy nginx; do
+for service in haproxy nginx prometheus; do
   case " $packages " in
     *" $service "*) ! command -v systemctl >/dev/null || systemctl disable -q $service 2>/dev/null || true ;;
   esac

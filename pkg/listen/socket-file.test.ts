@@ -18,14 +18,14 @@ describe("the directory of the control socket", () => {
     const path = join(directory, "ctl.sock");
     await chmod(directory, 0o777);
     const server = createServer();
-    await expect(listenAt(server, path, undefined)).rejects.toMatchObject({
-      code: "CTL_SOCKET_FAILED",
+    await expect(listenAt(server, { path, gid: undefined, noun: "control socket" })).rejects.toMatchObject({
+      code: "SOCKET_FAILED",
       message: expect.stringContaining(`other users could replace it, since everybody can write to ${directory}`) as string,
     });
     expect(await readdir(directory)).toEqual([]);
     // as /tmp is
     await chmod(directory, 0o1777);
-    await removeSocketFile(await listenAt(server, path, undefined));
+    await removeSocketFile(await listenAt(server, { path, gid: undefined, noun: "control socket" }));
     server.close();
   });
 });

@@ -1,7 +1,7 @@
-import { FakeClock } from "../../pkg/clock/fake-clock.ts";
-import { Fault } from "../../pkg/fault/fault.ts";
-import { collectingLog } from "../../pkg/log/collecting-log.ts";
-import type { EngineApi, EngineEvent, FlowStatus, ReloadReport, Status, StatusQuery } from "../../pkg/plugin/plugin.ts";
+import { FakeClock } from "../clock/fake-clock.ts";
+import { Fault } from "../fault/fault.ts";
+import { collectingLog } from "../log/collecting-log.ts";
+import type { EngineApi, EngineEvent, FlowStatus, ReloadReport, Status, StatusQuery } from "./plugin.ts";
 
 /** An engine that records its calls. Operations on "slow" wait until a test lets them go; "unknown" does not exist. */
 export class FakeEngine implements EngineApi {
