@@ -29,6 +29,14 @@ const VERIFY_LIMIT_MS = 120_000;
 /** On the scale of log.level. */
 const DEBUG = -4;
 
+/** The signals that end it, and how: undefined is as on_shutdown has it. SIGUSR2 is for an update, SIGQUIT for a removal. */
+const ENDINGS: Readonly<Partial<Record<NodeJS.Signals, Ending | undefined>>> = {
+  SIGTERM: undefined,
+  SIGINT: undefined,
+  SIGUSR2: "keep",
+  SIGQUIT: "stop",
+};
+
 /** `file`: what `config` was read from. Resolves after a clean stop. @throws what kept it from starting, or from stopping cleanly */
 export async function runDaemon(file: string, config: Config, registry: Registry): Promise<void> {
   const logger = createLogger(config.log);
@@ -72,6 +80,7 @@ export async function runDaemon(file: string, config: Config, registry: Registry
       commands: systemCommands(),
       tools,
       reload,
+      ending: () => endingOf(stop),
     });
     onHangUp = () => {
       logger.reopen();
@@ -82,7 +91,10 @@ export async function runDaemon(file: string, config: Config, registry: Registry
       await engine.start(stop);
     } catch (error) {
       // asked to stop while starting: everything is released, and that is what was asked for
-      if (stop.aborted && error === stop.reason) return;
+      if (stop.aborted && error === stop.reason) {
+        ending = engine.ending;
+        return;
+      }
       throw error;
     }
     logger.info("ready", {
@@ -101,7 +113,7 @@ export async function runDaemon(file: string, config: Config, registry: Registry
       // costs a question for each gate, so only for those who want to see it
       if (engine.config.log.level <= DEBUG) await engine.reportGates();
     });
-    ending = engine.config.onShutdown;
+    ending = engine.ending;
     logger.info("stopping", { reason: stopReason(stop), on_shutdown: ending });
     notifier.stopping();
     await engine.close();
@@ -137,12 +149,12 @@ async function reloadFrom(file: string, registry: Registry, engine: Engine, logg
 }
 
 /**
- * Aborts at SIGTERM or SIGINT. The listeners stay: a library that also listens takes a process without any of its own for
+ * Aborts at one of ENDINGS' signals; the first one counts. The listeners stay: a library that also listens takes a process without any of its own for
  * one that wants to be killed.
  */
 function stopSignal(log: Log): AbortSignal {
   const abort = new AbortController();
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  for (const signal of Object.keys(ENDINGS) as NodeJS.Signals[]) {
     process.on(signal, () => {
       if (abort.signal.aborted) log.warn("already stopping, and waiting for what is to be stopped", { signal });
       abort.abort(new Fault("STOPPED", signal));
@@ -151,8 +163,13 @@ function stopSignal(log: Log): AbortSignal {
   return abort.signal;
 }
 
-function stopReason(stop: AbortSignal): string {
-  return stop.reason instanceof Fault ? stop.reason.message : "";
+function stopReason(stop: AbortSignal): NodeJS.Signals | "" {
+  return stop.reason instanceof Fault ? (stop.reason.message as NodeJS.Signals) : "";
+}
+
+function endingOf(stop: AbortSignal): Ending | undefined {
+  const signal = stopReason(stop);
+  return signal === "" ? undefined : ENDINGS[signal];
 }
 
 async function untilStopped(stop: AbortSignal, each: () => Promise<void>): Promise<void> {

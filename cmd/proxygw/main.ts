@@ -1,6 +1,7 @@
 /** The daemon: reads its command line, wires the packages together, and ends with an exit status. */
 import { Command } from "commander";
 import { ConfigError } from "../../pkg/config/config-error.ts";
+import { editorSchema } from "../../pkg/config/editor-schema.ts";
 import { loadConfig } from "../../pkg/config/load.ts";
 import { messageOf } from "../../pkg/fault/fault.ts";
 import { Registry } from "../../pkg/plugin/registry.ts";
@@ -43,6 +44,13 @@ program
     const flaw = await configFlaw(config, process.env);
     if (flaw !== undefined) process.stderr.write(`proxygw: the daemon would refuse ${config}: ${flaw}\n`);
     process.stdout.write(`${lines.join("\n")}\n`);
+  });
+
+program
+  .command("schema")
+  .description("print the JSON Schema of the configuration for editors, with the plugins of this build, and exit")
+  .action(() => {
+    process.stdout.write(`${JSON.stringify(editorSchema(new Registry(registrations)), undefined, 2)}\n`);
   });
 
 program.parseAsync().then(
