@@ -147,6 +147,7 @@ targets:
 frontends:
   - { name: public-echo, kind: static:on-demand, listen: "127.0.0.1:8088", target: "echo:tcp" }
 CONFIG
+cp "$root/etc/proxygw.yaml" "$work/proxygw.yaml"
 start
 # a client that keeps its connection
 mkfifo "$root/tmp/say" "$root/tmp/hear"
@@ -178,11 +179,38 @@ equal "rules left" "" "$(inside nft list ruleset)"
 equal "services left" "" "$(pgrep -f /srv/service.pl || true)"
 [ -e "$root/etc/proxygw.yaml" ] || fail "the removal has taken the configuration along"
 ok "is removed; the configuration stays"
-rm "$root/srv/service.pl"
+mv "$root/srv/service.pl" "$work/service.pl"
 inside dpkg -P proxygw >"$work/log" 2>&1 || { cat "$work/log" && fail "dpkg -P"; }
 files >"$work/files.after"
 groups >"$work/groups.after"
 diff "$work/files.before" "$work/files.after" || fail "files are left"
 diff "$work/groups.before" "$work/groups.after" || fail "a group is left"
 ok "leaves nothing when it is purged"
+
+# What init/container/Containerfile and the command line of docs/install.md come to, without an engine: the package in a file system
+# that is read-only, as process 1 of its processes, with one capability, in a network that is another's.
+inside dpkg -i /tmp/first.deb >"$work/log" 2>&1 || { cat "$work/log" && fail "dpkg -i"; }
+cp "$work/service.pl" "$root/srv/service.pl"
+sed -e 's/, group: proxygw//' -e 's/, user: nobody//' "$work/proxygw.yaml" >"$root/etc/proxygw.yaml"
+nsenter --net="/proc/$holder/ns/net" unshare --mount --pid --fork --ipc --uts --propagation private sh -ec "
+  mount --bind $root $root
+  mount -t proc proc $root/proc
+  mount --bind $root/proc/sys $root/proc/sys
+  mount -o remount,bind,ro $root/proc/sys
+  mount --rbind /dev $root/dev
+  mount -t tmpfs run $root/run
+  mount -o remount,bind,ro $root
+  exec env -i PATH=/usr/sbin:/usr/bin chroot $root \
+    setpriv --bounding-set=-all,+net_admin --inh-caps=-all --no-new-privs /usr/bin/proxygw" >"$work/contained.log" 2>&1 &
+contained=$!
+until_true "the contained daemon is ready" 'grep -q msg=ready "$work/contained.log" || ! kill -0 $contained'
+daemon=$(pgrep -P "$contained") || { cat "$work/contained.log" && fail "the contained daemon has ended"; }
+equal "its capabilities: NET_ADMIN" 0000000000001000 "$(sed -n 's/^CapEff:\t//p' "/proc/$daemon/status")"
+nsenter -t "$daemon" --mount --root touch /srv/x 2>/dev/null && fail "its file system can be written to"
+contained_answer=$(inside bash -c 'exec 3<>/dev/tcp/127.0.0.1/8088; echo hello >&3; read -r -t 30 line <&3; echo "$line"')
+[[ $contained_answer = "served by "* ]] || { cat "$work/contained.log" && fail "the contained daemon did not wake the service"; }
+kill -TERM "$daemon" && ended
+equal "rules left" "" "$(inside nft list ruleset)"
+if grep -E 'level=(WARN|ERROR)' "$work/contained.log"; then fail "the contained daemon is not at ease"; fi
+ok "holds, wakes and stops as a container with NET_ADMIN only and a file system that is read-only"
 echo "$passed passed, 0 failed"

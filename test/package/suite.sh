@@ -1,6 +1,6 @@
 #!/bin/bash
 # suite.sh: the tests of the Debian package. Called by `make test-deb`, which has built it.
-# Ends with a line that says how many passed; what cannot be done here is skipped, and said so.
+# What cannot be done here is skipped, and said so. TEST_ROOT=no leaves out the bare Debian, TEST_VM=no the virtual machine.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 if [ "$(id -u)" != 0 ]; then
@@ -8,7 +8,7 @@ if [ "$(id -u)" != 0 ]; then
   exit 1
 fi
 status=0
-bash test/package/deb.sh || status=$?
+[ "${TEST_ROOT:-}" = no ] || bash test/package/deb.sh || status=$?
 [ "$status" = 0 ] || [ "$status" = 77 ] || exit "$status"
 [ "${TEST_VM:-}" != no ] || exit "$status"
 
