@@ -1,6 +1,6 @@
 # What people type. Everything but `clean` first sees to node_modules (npm ci) and, where it needs them, to the
 # programs of the system (apt-get, when root).
-.PHONY: all proxygw proxygwctl generate check test test-vm fuzz soak demo bench bench-docs clean
+.PHONY: all proxygw proxygwctl install uninstall deb generate check test test-vm test-deb fuzz soak demo bench bench-docs clean
 
 all: proxygw proxygwctl
 
@@ -18,7 +18,7 @@ proxygwctl: build/proxygwctl
 build/%: cmd/%/main.ts $(SOURCES) package.json Makefile node_modules/.package-lock.json
 	@mkdir -p build
 	@echo '{ "type": "commonjs" }' > build/package.json
-	$(BUNDLE) $< --outfile=$@
+	$(BUNDLE) $< --outfile=$@ --metafile=$@.meta.json
 	@chmod 755 $@
 
 node_modules/.package-lock.json: package.json package-lock.json
@@ -28,7 +28,43 @@ node_modules/.package-lock.json: package.json package-lock.json
 	npm ci --no-audit --no-fund
 	@touch $@
 
-# plugin.yaml and the schemas in TypeScript -> cmd/proxygw/plugins.gen.ts and configs/*.schema.json
+# Where `make install` puts things; to be changed on make's command line. DESTDIR is put before all of them.
+PREFIX = /usr/local
+prefix = $(PREFIX)
+exec_prefix = $(prefix)
+bindir = $(exec_prefix)/bin
+libdir = $(exec_prefix)/lib
+datadir = $(prefix)/share
+mandir = $(datadir)/man
+docdir = $(datadir)/doc/proxygw
+# not below PREFIX: the programs look for /etc/proxygw.yaml
+sysconfdir = /etc
+unitdir = $(prefix)/lib/systemd/system
+bashcompdir = $(datadir)/bash-completion/completions
+zshcompdir = $(datadir)/zsh/site-functions
+fishcompdir = $(datadir)/fish/vendor_completions.d
+pkglibdir = $(libdir)/proxygw
+pkgdatadir = $(datadir)/proxygw
+export DESTDIR bindir pkglibdir pkgdatadir mandir docdir sysconfdir unitdir bashcompdir zshcompdir fishcompdir
+
+install: all
+	@sh init/install/install.sh install
+
+uninstall:
+	@sh init/install/install.sh uninstall
+
+# build/proxygw_VERSION_ARCH.deb; init/debian/build.sh tells of DEB_NODE=bundled|system and others
+deb: export DEB_VERSION ?= $(VERSION)
+deb: export DEB_COMPRESSION ?= -Zxz
+deb:
+	@sh test/setup/programs.sh dpkg-deb dpkg-shlibdeps strip
+	@$(MAKE) --no-print-directory all
+	@env -u DESTDIR prefix=/usr bindir=/usr/bin pkglibdir=/usr/lib/proxygw pkgdatadir=/usr/share/proxygw mandir=/usr/share/man \
+		docdir=/usr/share/doc/proxygw sysconfdir=/etc unitdir=/usr/lib/systemd/system \
+		bashcompdir=/usr/share/bash-completion/completions zshcompdir=/usr/share/zsh/vendor-completions \
+		fishcompdir=/usr/share/fish/vendor_completions.d sh init/debian/build.sh
+
+# plugin.yaml and the schemas in TypeScript -> cmd/proxygw/plugins.gen.ts, configs/*.schema.json, docs/reference.md and init/man
 generate: node_modules/.package-lock.json
 	node_modules/.bin/tsx cmd/generate/main.ts
 
@@ -48,6 +84,13 @@ test: all
 test-vm: all
 	@sh test/setup/programs.sh nft conntrack iptables ip unshare curl nc python3 dig pgrep systemd-analyze zsh fish openssl promtool
 	@bash test/vm/suite.sh all
+
+# the Debian package: in a bare Debian 12, and under systemd in a virtual machine; takes a Debian archive
+test-deb:
+	@sh test/setup/programs.sh debootstrap dpkg-deb dpkg-shlibdeps strip unshare nsenter setpriv pgrep nft conntrack curl
+	rm -f build/proxygw_*.deb
+	@$(MAKE) --no-print-directory deb DEB_COMPRESSION="-Zgzip -z1"
+	bash test/package/suite.sh
 
 # The property-based tests of `make test` with other inputs, and more: so many of each (RUNS), or for so long each (MINUTES).
 # SEED repeats what failed, FILE picks one file.

@@ -33,7 +33,15 @@ export default defineConfig({
         },
       },
       { test: { name: "netns", include: ["**/*.netns.test.ts"], exclude: ["node_modules/**"], ...real } },
-      { test: { name: "e2e", include: ["test/e2e/**/*.test.ts"], exclude: ["**/*.netns.test.ts"], ...real } },
+      {
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts", "test/package/install.test.ts"],
+          exclude: ["**/*.netns.test.ts"],
+          ...real,
+        },
+      },
+      { test: { name: "deb", include: ["test/package/upgrade.test.ts"], ...real } },
       { test: { name: "vm", include: ["test/vm/**/*.test.ts"], ...real } },
     ],
   },

@@ -16,6 +16,7 @@ import { Registry } from "../../pkg/plugin/registry.ts";
 
 const REPOSITORY = join(import.meta.dirname, "../..");
 const NPM_PLUGIN = join(REPOSITORY, "test/npm-plugin");
+const MADE_OF_SCHEMAS = ["configs/proxygw.schema.json", "docs/reference.md", "init/man/proxygw.yaml.5"];
 const MARKER = "proxygw-plugin-marker";
 const TSX = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
 
@@ -64,7 +65,9 @@ describe("the generator", { timeout: 30_000 }, () => {
   it("writes static imports in the order of the file, and the schemas", async () => {
     expect(await run()).toMatchObject({
       status: 0,
-      stdout: "wrote configs/plugin.schema.json\nwrote cmd/proxygw/plugins.gen.ts\nwrote configs/proxygw.schema.json\n",
+      stdout: ["configs/plugin.schema.json", "cmd/proxygw/plugins.gen.ts", ...MADE_OF_SCHEMAS]
+        .map((path) => `wrote ${path}\n`)
+        .join(""),
     });
     expect(await read("cmd/proxygw/plugins.gen.ts")).toBe(`\
 // Generated from plugin.yaml by cmd/generate: do not edit. After a change of plugin.yaml: make generate
@@ -104,7 +107,7 @@ export const registrations: Registration[] = [
     const checked = await run("--check");
     expect(checked).toMatchObject({
       status: 1,
-      stdout: 'configs/proxygw.schema.json is out of date; run "make generate" and commit it\n',
+      stdout: MADE_OF_SCHEMAS.map((path) => `${path} is out of date; run "make generate" and commit it\n`).join(""),
     });
     expect(await read("configs/proxygw.schema.json")).not.toContain("torque");
 

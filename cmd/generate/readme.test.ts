@@ -1,13 +1,22 @@
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { Ajv } from "ajv";
 import { describe, expect, it } from "vitest";
+import { parse } from "yaml";
 import { parseConfig } from "../../pkg/config/load.ts";
 import { configSchema } from "../../pkg/config/schema.ts";
 import { Registry } from "../../pkg/plugin/registry.ts";
 import { registrations } from "../proxygw/plugins.gen.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
-const DOCUMENTS = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"];
+const DOCUMENTS = [
+  "README.md",
+  "ARCHITECTURE.md",
+  "CONTRIBUTING.md",
+  ...readdirSync(join(ROOT, "docs"))
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name}`),
+];
 const read = (name: string): string => readFileSync(join(ROOT, name), "utf8");
 
 const README = read("README.md");
@@ -33,6 +42,21 @@ function anchor(heading: string): string {
     .replaceAll(" ", "-");
 }
 
+describe("the schema for editors", () => {
+  const validate = new Ajv({ strict: false }).compile(JSON.parse(read("configs/proxygw.schema.json")) as object);
+  const documents = [...DOCUMENTS, ...readdirSync(join(ROOT, "plugin")).map((each) => `plugin/${each}/README.md`)];
+  const all = documents.flatMap((name) =>
+    [...read(name).matchAll(/^```yaml\n(version: v1\n.*?)^```/gms)].map(
+      ([, text = ""], index) => [`${name} ${index + 1}`, text] as const,
+    ),
+  );
+
+  it.each(all)("takes the example in %s", (_name, text) => {
+    validate(parse(text));
+    expect(validate.errors).toBeNull();
+  });
+});
+
 describe("README.md", () => {
   it("has examples", () => {
     expect(EXAMPLES.length).toBeGreaterThan(3);
@@ -57,11 +81,15 @@ describe.each(DOCUMENTS)("%s", (name) => {
   const text = read(name);
 
   it("links to what is there", () => {
-    const links = [...text.matchAll(/\]\((?!https?:)([^)]+)\)/g)].map(([, link = ""]) => link);
-    const anchors = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) => `#${anchor(heading)}`);
-    for (const link of links) {
-      if (link.startsWith("#")) expect(anchors).toContain(link);
-      else expect(existsSync(join(ROOT, link.replace(/#.*/, ""))), link).toBe(true);
+    for (const [, link = ""] of text.matchAll(/\]\((?!https?:)([^)]+)\)/g)) {
+      const [path = "", heading] = link.split("#");
+      const file = path === "" ? name : join(dirname(name), path);
+      expect(existsSync(join(ROOT, file)), link).toBe(true);
+      if (heading === undefined) continue;
+      const written = read(file);
+      const headings = [...written.matchAll(/^#+ (.*)$/gm)].map(([, each = ""]) => anchor(each));
+      const names = [...written.matchAll(/<a (?:id|name)="([^"]*)"/g)].map(([, each = ""]) => each);
+      expect([...headings, ...names], link).toContain(heading);
     }
   });
 });

@@ -27,6 +27,14 @@ const REPORT_MS = 5000;
 /** How long looking after the table may take; it gets in line behind all changes, and ends also when they fail. */
 const VERIFY_LIMIT_MS = 120_000;
 
+/** The signals that end it, and how: undefined is as on_shutdown has it. SIGUSR2 is for an update, SIGQUIT for a removal. */
+const ENDINGS: Readonly<Partial<Record<NodeJS.Signals, Ending | undefined>>> = {
+  SIGTERM: undefined,
+  SIGINT: undefined,
+  SIGUSR2: "keep",
+  SIGQUIT: "stop",
+};
+
 /** `file`: what `config` was read from. Resolves after a clean stop. @throws what kept it from starting, or from stopping cleanly */
 export async function runDaemon(file: string, config: Config, registry: Registry): Promise<void> {
   const logger = createLogger(config.log);
@@ -70,6 +78,7 @@ export async function runDaemon(file: string, config: Config, registry: Registry
       commands: systemCommands(),
       tools,
       reload,
+      ending: () => endingOf(stop),
     });
     onHangUp = () => {
       logger.reopen();
@@ -80,7 +89,10 @@ export async function runDaemon(file: string, config: Config, registry: Registry
       await engine.start(stop);
     } catch (error) {
       // asked to stop while starting: everything is released, and that is what was asked for
-      if (stop.aborted && error === stop.reason) return;
+      if (stop.aborted && error === stop.reason) {
+        ending = engine.ending;
+        return;
+      }
       throw error;
     }
     logger.info("ready", {
@@ -98,7 +110,7 @@ export async function runDaemon(file: string, config: Config, registry: Registry
       await progress.within(VERIFY_LIMIT_MS, "changes of the packet path", () => engine.verify());
       await engine.reportGates();
     });
-    ending = engine.config.onShutdown;
+    ending = engine.ending;
     logger.info("stopping", { reason: stopReason(stop), on_shutdown: ending });
     notifier.stopping();
     await engine.close();
@@ -134,12 +146,12 @@ async function reloadFrom(file: string, registry: Registry, engine: Engine, logg
 }
 
 /**
- * Aborts at SIGTERM or SIGINT. The listeners stay: a library that also listens takes a process without any of its own for
+ * Aborts at one of ENDINGS' signals; the first one counts. The listeners stay: a library that also listens takes a process without any of its own for
  * one that wants to be killed.
  */
 function stopSignal(log: Log): AbortSignal {
   const abort = new AbortController();
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  for (const signal of Object.keys(ENDINGS) as NodeJS.Signals[]) {
     process.on(signal, () => {
       if (abort.signal.aborted) log.warn("already stopping, and waiting for what is to be stopped", { signal });
       abort.abort(new Fault("STOPPED", signal));
@@ -148,8 +160,13 @@ function stopSignal(log: Log): AbortSignal {
   return abort.signal;
 }
 
-function stopReason(stop: AbortSignal): string {
-  return stop.reason instanceof Fault ? stop.reason.message : "";
+function stopReason(stop: AbortSignal): NodeJS.Signals | "" {
+  return stop.reason instanceof Fault ? (stop.reason.message as NodeJS.Signals) : "";
+}
+
+function endingOf(stop: AbortSignal): Ending | undefined {
+  const signal = stopReason(stop);
+  return signal === "" ? undefined : ENDINGS[signal];
 }
 
 async function untilStopped(stop: AbortSignal, each: () => Promise<void>): Promise<void> {

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { Command, Option } from "commander";
 import { ConfigError } from "../../pkg/config/config-error.ts";
+import { editorSchema } from "../../pkg/config/editor-schema.ts";
 import { messageOf } from "../../pkg/fault/fault.ts";
 import { Registry } from "../../pkg/plugin/registry.ts";
 import { version } from "../../pkg/version/version.ts";
@@ -51,6 +52,13 @@ program
     const flaw = await configFlaw(config, process.env);
     if (flaw !== undefined) process.stderr.write(`proxygw: the daemon would refuse ${config}: ${flaw}\n`);
     process.stdout.write(`${lines.join("\n")}\n`);
+  });
+
+program
+  .command("schema")
+  .description("print the JSON Schema of the configuration for editors, with the plugins of this build, and exit")
+  .action(() => {
+    process.stdout.write(`${JSON.stringify(editorSchema(new Registry(registrations)), undefined, 2)}\n`);
   });
 
 program

@@ -110,11 +110,11 @@ export const targetSchema = {
   },
 } as const;
 
-const blocks = (description: string) =>
+const blocks = (description: string, fallback: string) =>
   ({
     type: ["string", "array"],
     title: "block of addresses",
-    description: `${description} A block (192.168.0.0/16, 2001:db8::/32), an address, or a list of them.`,
+    description: `${description} A block (192.168.0.0/16, 2001:db8::/32), an address, or a list of them. Default: ${fallback}.`,
     items: {
       type: "string",
       title: "block of addresses",
@@ -186,10 +186,11 @@ export const frontendSchema = {
         },
       },
     },
-    allow: blocks("The only addresses that may reach the frontend. Default: all may."),
-    deny: blocks("Addresses that may not reach the frontend, whatever allow says. Default: none."),
+    allow: blocks("The only addresses that may reach the frontend.", "all may"),
+    deny: blocks("Addresses that may not reach the frontend, whatever allow says.", "none"),
     ignore: blocks(
-      "Addresses that are served while the target is active and refused while it is not, and that keep it neither awake nor wake it, such as a monitor's. Default: none.",
+      "Addresses that are served while the target is active and refused while it is not, and that keep it neither awake nor wake it, such as a monitor's.",
+      "none",
     ),
     wake_limit: {
       type: "string",

@@ -34,6 +34,8 @@ export interface EngineOptions extends Omit<ResourceOptions, "runtimeDir" | "eve
   readonly needs: Needs;
   /** What a plugin asks for with reload(): reads the file again, and gives it to apply(). */
   readonly reload: () => Promise<ReloadReport>;
+  /** Whoever ends it may want another ending than `on_shutdown`: asked at the end. Undefined is none. */
+  readonly ending?: () => Ending | undefined;
 }
 
 export class Engine implements EngineApi {
@@ -74,7 +76,7 @@ export class Engine implements EngineApi {
       try {
         await this.#start(signal);
       } catch (error) {
-        if (this.#isUp) this.#ending = this.config.onShutdown;
+        if (this.#isUp) this.#ending = this.ending;
         else this.#abandon();
         this.#isUp = false;
         const failure = await this.#release().then(
@@ -170,8 +172,13 @@ export class Engine implements EngineApi {
     });
   }
 
+  /** How close() would end it now. */
+  get ending(): Ending {
+    return this.#options.ending?.() ?? this.config.onShutdown;
+  }
+
   /**
-   * Frontends, targets, plugins, dataplane; as `on_shutdown` has it. Idempotent. @throws AggregateError of what failed; all is
+   * Frontends, targets, plugins, dataplane; as `ending` has it. Idempotent. @throws AggregateError of what failed; all is
    * closed all the same
    */
   close(): Promise<void> {
@@ -180,7 +187,7 @@ export class Engine implements EngineApi {
   }
 
   async #close(): Promise<void> {
-    this.#ending = this.config.onShutdown;
+    this.#ending = this.ending;
     await this.#release();
   }
 

@@ -122,6 +122,25 @@ describe("restarts", () => {
     expect(await readdir(daemon.directory)).not.toContain("run");
   }, 120_000);
 
+  it("does so whatever on_shutdown says when it is told to by SIGUSR2, and the opposite by SIGQUIT", async () => {
+    daemon = await Daemon.start(topology, onDemand({ command: lasting("127.0.0.1:8080") }), "INFO");
+    expect((await get()).answer).toBe(CLIENT);
+    await until("it is active", async () => (await daemon.targetState()) === "active");
+    const service = await topology.processes("gateway", SERVICE);
+    expect(await daemon.stop("SIGUSR2")).toBe(0);
+    expect(await topology.processes("gateway", SERVICE)).toEqual(service);
+    expect((await get()).answer).toBe(CLIENT);
+
+    await daemon.configure({ ...onDemand({ command: lasting("127.0.0.1:8080") }), on_shutdown: "keep" }, "INFO");
+    await daemon.restart();
+    expect(await daemon.targetState()).toBe("active");
+    expect(await topology.processes("gateway", SERVICE)).toEqual(service);
+    expect(await daemon.stop("SIGQUIT")).toBe(0);
+    expect(await topology.processes("gateway", "")).toEqual([]);
+    expect(await topology.shell("gateway", "nft list ruleset")).toBe("");
+    expect(await readdir(daemon.directory)).not.toContain("run");
+  });
+
   it("stops what a killed daemon had started and nobody configures any more, and no other", async () => {
     daemon = await Daemon.start(topology, configuration(), "INFO");
     expect((await get()).answer).toBe(CLIENT);

@@ -14,7 +14,7 @@ for program in "$@"; do
     ip | ss) package=iproute2 ;;
     nginx-stream) package=libnginx-mod-stream ;;
     systemd-socket-activate) package=systemd ;;
-    unshare) package=util-linux ;;
+    unshare | nsenter | setpriv) package=util-linux ;;
     nc) package=netcat-openbsd ;;
     dig) package=dnsutils ;;
     pgrep) package=procps ;;
@@ -24,6 +24,9 @@ for program in "$@"; do
     busybox) package=busybox-static ;;
     modprobe) package=kmod ;;
     xz) package=xz-utils ;;
+    dpkg-deb) package=dpkg ;;
+    dpkg-shlibdeps) package=dpkg-dev ;;
+    strip) package=binutils ;;
     *) package=$program ;;
   esac
   missing="$missing $program" packages="$packages $package"

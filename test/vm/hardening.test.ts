@@ -27,7 +27,8 @@ describe("the systemd unit", () => {
     await inMachine();
     await addClient();
     // as unprivileged.conf says
-    await run("useradd", "--system", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin", "proxygw");
+    await run("groupadd", "--force", "--system", "proxygw");
+    await run("useradd", "--system", "--gid", "proxygw", "--home-dir", "/nonexistent", "--shell", "/usr/sbin/nologin", "proxygw");
   });
   afterEach(unit.remove);
   afterAll(removeClient);

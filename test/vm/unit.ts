@@ -9,9 +9,9 @@ import { output, run } from "./machine.ts";
 export const UNIT = "proxygw.service";
 
 const CONFIG = "/etc/proxygw.yaml";
-const REPOSITORY = resolve(import.meta.dirname, "../..");
+export const REPOSITORY = resolve(import.meta.dirname, "../..");
 /** Not in a home directory, where a drop-in may forbid the daemon to look. */
-const INSTALLED = "/opt/proxygw";
+export const INSTALLED = "/opt/proxygw";
 const INTERPRETER = existsSync("/usr/bin/python3") ? "/usr/bin/python3" : PYTHON;
 const SERVICE = `${INSTALLED}/test/e2e/service.py tcp 127.0.0.1 8080`;
 
