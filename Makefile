@@ -76,13 +76,16 @@ check: node_modules/.package-lock.json
 	node_modules/.bin/depcruise --config .dependency-cruiser.cjs cmd pkg plugin
 	node_modules/.bin/knip
 
+TEST_PROGRAMS := nft conntrack iptables ip unshare curl nc python3 dig pgrep systemd-analyze zsh fish openssl promtool \
+	postgres redis-server redis-cli dnsmasq dropbear ssh wakeonlan
+
 test: all
-	@sh test/setup/programs.sh nft conntrack iptables ip unshare curl nc python3 dig pgrep systemd-analyze zsh fish openssl promtool
+	@sh test/setup/programs.sh $(TEST_PROGRAMS)
 	@sh test/run.sh
 
 # all that runs in namespaces, on Debian's own kernel in a virtual machine
 test-vm: all
-	@sh test/setup/programs.sh nft conntrack iptables ip unshare curl nc python3 dig pgrep systemd-analyze zsh fish openssl promtool
+	@sh test/setup/programs.sh $(TEST_PROGRAMS)
 	@bash test/vm/suite.sh all
 
 # the Debian package: in a bare Debian 12, and under systemd in a virtual machine; takes a Debian archive

@@ -7,6 +7,8 @@ for program in "$@"; do
   case $program in
     # a module, which is no program
     nginx-stream) [ ! -e /usr/lib/nginx/modules/ngx_stream_module.so ] || continue ;;
+    # not in PATH
+    postgres) ! ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || continue ;;
     *) ! command -v "$program" >/dev/null || continue ;;
   esac
   case $program in
@@ -17,6 +19,11 @@ for program in "$@"; do
     unshare | nsenter | setpriv) package=util-linux ;;
     nc) package=netcat-openbsd ;;
     dig) package=dnsutils ;;
+    dnsmasq) package=dnsmasq-base ;;
+    dropbear) package=dropbear-bin ;;
+    postgres) package=postgresql ;;
+    redis-cli) package=redis-server ;;
+    ssh) package=openssh-client ;;
     pgrep) package=procps ;;
     promtool) package=prometheus ;;
     systemd-analyze) package=systemd ;;
@@ -50,7 +57,7 @@ apt-get install -y -qq --no-install-recommends $packages >/dev/null 2>&1 || {
   apt-get update -qq
   apt-get install -y -qq --no-install-recommends $packages >/dev/null
 }
-for service in haproxy nginx prometheus; do
+for service in haproxy nginx postgresql prometheus redis-server; do
   case " $packages " in
     *" $service "*) ! command -v systemctl >/dev/null || systemctl disable -q $service 2>/dev/null || true ;;
   esac
