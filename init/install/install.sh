@@ -33,7 +33,8 @@ native() {
   (
     cd node_modules
     ls koffi/package.json koffi/LICENSE.txt koffi/index.js koffi/index.cjs
-    find koffi/src/koffi -name '*.js' -o -name '*.cjs'
+    # less what generates its sources
+    find koffi/src/koffi \( -name '*.js' -o -name '*.cjs' \) ! -name 'trampolines.*' ! -name 'indirect.*'
     find @koromix/koffi-linux-* -type f \( -name '*.js' -o -name package.json -o -path "*/${libc}_*/koffi.node" \)
     # compiled where there is a compiler; without it systemd is told by systemd-notify
     if [ -e unix-dgram/build/Release/unix_dgram.node ]; then

@@ -115,9 +115,12 @@ equal "enabled" enabled "$(inside sh -c 'test -L /etc/systemd/system/multi-user.
 ok "brings manual pages, and a unit that is enabled"
 
 status() { inside proxygwctl status; }
+ready() { if [ -e "$root/tmp/log" ]; then grep -c msg=ready "$root/tmp/log" || true; else echo 0; fi; }
 start() {
+  local before
+  before=$(ready)
   inside sh -c 'exec proxygw >>/tmp/log 2>&1' &
-  until_true "the daemon is ready" 'status >/dev/null 2>&1'
+  until_true "the daemon is ready" '[ "$(ready)" != "$before" ]'
   daemon=$(pgrep --ns "$holder" --nslist pid -f 'start.cjs proxygw$')
 }
 ended() { until_true "the daemon has ended" '! kill -0 $daemon 2>/dev/null' && daemon=; }
@@ -157,6 +160,7 @@ exec 4>"$root/tmp/say" 5<"$root/tmp/hear"
 answer() {
   echo hello >&4
   read -r -t 30 line <&5 || fail "the client got no answer"
+  [[ $line = "served by "* ]] || fail "the client got \"$line\""
   echo "$line"
 }
 first=$(answer)
