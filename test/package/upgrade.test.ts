@@ -65,7 +65,11 @@ describe("the Debian package under systemd", () => {
     const [pid, service, first] = [await unit.mainPid(), await unit.services(), await version()];
     expect(service).toMatch(/^\d+$/);
 
+    // what the administrator has decided since stays
+    await output("systemctl", "disable", unit.UNIT);
+
     await dpkg("-i", `${FILES}/next.deb`);
+    expect((await run("systemctl", "is-enabled", unit.UNIT)).stdout).toBe("disabled");
     expect(await version()).toBe(`${first}+1`);
     expect(await unit.mainPid()).not.toBe(pid);
     expect([await unit.state(), await unit.targetState(), await unit.services()]).toEqual(["active", "active", service]);
@@ -74,15 +78,6 @@ describe("the Debian package under systemd", () => {
     // what the upgrade changed of the unit is gone: a stop is a stop again
     expect((await run("ls", DROP_INS)).exitCode).not.toBe(0);
     expect(await unit.property("RestartKillSignal")).toBe("15");
-  });
-
-  it("stays as the administrator has it", async () => {
-    await output("systemctl", "disable", unit.UNIT);
-    const service = await unit.services();
-    await dpkg("-i", `${FILES}/next.deb`);
-    expect((await run("systemctl", "is-enabled", unit.UNIT)).stdout).toBe("disabled");
-    expect([await unit.state(), await unit.services()]).toEqual(["active", service]);
-    await output("systemctl", "enable", unit.UNIT);
   });
 
   it(
