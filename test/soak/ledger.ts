@@ -45,7 +45,7 @@ export interface Problem {
 /** Around a state's change in the log: the packet path changes a little before or after it is written. */
 const MARGIN_MS = 150;
 /** What a fault leads to may come a little later, on a machine that has much to do. */
-const AFTER_MS = 500;
+const AFTER_MS = 1000;
 /** A lost SYN is sent again after a second (RFC 6298); what is sent again sooner was not lost on its way. */
 const SYN_MS = 900;
 
