@@ -54,7 +54,18 @@ describe("proxygwctl", () => {
     topology.run("gateway", "env", `PATH=${bin}:${process.env["PATH"] ?? ""}`, "bash", "-c", script);
 
   const asMember = (...args: string[]): Promise<Ran> =>
-    topology.run("gateway", "setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--groups", GROUP.id, join(bin, "proxygwctl"), ...args);
+    topology.run(
+      "gateway",
+      "setpriv",
+      "--reuid",
+      NOBODY,
+      "--regid",
+      NOBODY,
+      "--groups",
+      GROUP.id,
+      join(bin, "proxygwctl"),
+      ...args,
+    );
 
   async function typed(program: readonly string[], ...steps: Step[]): Promise<Typed> {
     const limit = `TYPIST_LIMIT=${String(paced(20_000) / 1000)}`;
@@ -69,21 +80,31 @@ describe("proxygwctl", () => {
   const top = (...args: string[]): string[] => ["proxygwctl", "--socket", socket, "top", ...args];
 
   it("tells the whole story of a client", async () => {
-    const watching = inShell(`timeout -s INT --preserve-status ${String(paced(20))} proxygwctl --socket ${socket} watch -o json backend | head -n 4`);
-    await until("it watches", async () => (await inShell(`ss -Hx src '*ctl.sock*' state established | grep -q .`)).exitCode === 0);
+    const watching = inShell(
+      `timeout -s INT --preserve-status ${String(paced(20))} proxygwctl --socket ${socket} watch -o json backend | head -n 4`,
+    );
+    await until(
+      "it watches",
+      async () => (await inShell(`ss -Hx src '*ctl.sock*' state established | grep -q .`)).exitCode === 0,
+    );
     const got = await topology.run("client", "curl", "-s", "--max-time", "20", `http://${GATEWAY}:8088/`);
     expect(got.exitCode).toBe(0);
     const events = (await watching).stdout.split("\n").map((line) => JSON.parse(line) as Record<string, unknown>);
     expect(events.map(({ type, to }) => to ?? type)).toEqual(expect.arrayContaining(["hold", "warming", "active"]));
 
     const status = (await daemon.control("status", "-o", "table", "backend")).stdout;
-    expect(status).toMatch(/^backend +active +\S+ +\d+ +1 +\S+ \S+ +\S+ \S+ +in \d+m\S* +\S+( ago)?: first packet from 10\.77\.1\.2:\d+ \(front\), ready in \S+s$/m);
+    expect(status).toMatch(
+      /^backend +active +\S+ +\d+ +1 +\S+ \S+ +\S+ \S+ +in \d+m\S* +\S+( ago)?: first packet from 10\.77\.1\.2:\d+ \(front\), ready in \S+s$/m,
+    );
     expect(status).toMatch(/^front +running +\S+ +\d+ +1 +0 +tcp 0\.0\.0\.0:8088 +backend:main/m);
     const { targets } = JSON.parse((await daemon.control("status", "--traffic")).stdout) as {
       targets: { traffic: { connections: number } }[];
     };
     expect(targets[0]?.traffic.connections).toBe(1);
-    expect(await daemon.control("flows", "backend")).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('"flows": [') as string });
+    expect(await daemon.control("flows", "backend")).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringContaining('"flows": [') as string,
+    });
     expect(await daemon.control("warm", "backend", "bakend")).toMatchObject({
       exitCode: 1,
       stderr: expect.stringContaining('did you mean "backend"?') as string,
@@ -95,8 +116,31 @@ describe("proxygwctl", () => {
     expect((await asMember("--socket", socket, "status")).stdout).toContain('"state": "active"');
     const refused = await asMember("--config", daemon.configFile, "status");
     expect(refused).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("no permission to read this file") as string });
-    const other = await topology.run("gateway", "setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", join(bin, "proxygwctl"), "--socket", socket, "status");
+    const other = await topology.run(
+      "gateway",
+      "setpriv",
+      "--reuid",
+      NOBODY,
+      "--regid",
+      NOBODY,
+      "--clear-groups",
+      join(bin, "proxygwctl"),
+      "--socket",
+      socket,
+      "status",
+    );
     expect(other).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("no permission to use") as string });
+  });
+
+  it("takes the usual socket where the usual configuration may not be read", async () => {
+    const script = `mount -t tmpfs etc /etc; mount -t tmpfs run /run; echo 'plugins: { ctl: { socket: /x } }' > /etc/proxygw.yaml
+      chmod "$1" /etc/proxygw.yaml; exec setpriv --reuid ${NOBODY} --regid ${NOBODY} --clear-groups ${join(bin, "proxygwctl")} status`;
+    const withMode = (mode: string): Promise<Ran> =>
+      topology.run("gateway", "unshare", "--mount", "sh", "-ec", script, "sh", mode);
+    expect((await withMode("644")).stderr).toContain("there is no socket /x:");
+    expect((await withMode("600")).stderr).toMatch(
+      /there is no socket \/run\/proxygw\.sock: .* not yours to read: name the socket with --socket/,
+    );
   });
 
   it("has colours on a terminal, unless they are not wanted", async () => {
@@ -188,7 +232,9 @@ describe("proxygwctl", () => {
 
   it("completes in fish", async () => {
     const ask = (line: string): string => `complete -C '${line}'`;
-    const lines = [`proxygwctl completion fish | source`, ask(`proxygwctl --socket ${socket} warm b`), ask("proxygwctl dr")].join("; ");
+    const lines = [`proxygwctl completion fish | source`, ask(`proxygwctl --socket ${socket} warm b`), ask("proxygwctl dr")].join(
+      "; ",
+    );
     const { stdout } = await inShell(`HOME=${daemon.directory} fish -N -c "${lines}"`);
     expect(stdout).toBe("backend\ttarget, active\ndrain\tstop a target that no flow is alive on, and wait until it has stopped");
   });
@@ -196,10 +242,16 @@ describe("proxygwctl", () => {
   it("top and watch end, with a word, when the daemon does", async () => {
     const watching = topology.run("gateway", join(bin, "proxygwctl"), "--socket", socket, "watch");
     const topping = typed(top("--interval", "200ms"), { expect: "q quit" });
-    await until("both look on", async () => Number((await inShell(`ss -Hx src '*ctl.sock*' state established | wc -l`)).stdout) >= 1);
+    await until(
+      "both look on",
+      async () => Number((await inShell(`ss -Hx src '*ctl.sock*' state established | wc -l`)).stdout) >= 1,
+    );
     await until("the screen is there", async () => (await topology.processes("gateway", "interval 200ms")).length > 0);
     await daemon.stop();
-    expect(await watching).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("the daemon closed the connection") as string });
+    expect(await watching).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining("the daemon closed the connection") as string,
+    });
     const outcome = await topping;
     expect(outcome).toMatchObject({ status: 1, same: true });
     expect(outcome.output).toMatch(/\x1b\[\?1049l.*proxygwctl: /s);
