@@ -28,20 +28,16 @@ const prose = (path: string): string =>
 
 /** As GitHub makes them; headings keep the text of their code. */
 function anchors(path: string): Set<string> {
-  const headings = [
-    ...read(path)
-      .replaceAll(/^```.*?^```/gms, "")
-      .matchAll(/^#+ (.*)$/gm),
-  ].map(([, heading = ""]) => heading);
-  return new Set(
-    headings.map((heading) =>
-      heading
-        .toLowerCase()
-        .replaceAll(/[^\p{L}\p{N}\s_-]/gu, "")
-        .trim()
-        .replaceAll(" ", "-"),
-    ),
+  const text = read(path).replaceAll(/^```.*?^```/gms, "");
+  const named = [...text.matchAll(/<a id="([\w-]+)">/g)].map(([, name = ""]) => name);
+  const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = ""]) =>
+    heading
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N}\s_-]/gu, "")
+      .trim()
+      .replaceAll(" ", "-"),
   );
+  return new Set([...named, ...headings]);
 }
 
 function isThere(path: string): boolean {

@@ -127,8 +127,8 @@ describe("Ledger", () => {
       const at = BEGIN + 1000 * seconds;
       return outcome({ result: "refused", opened: at, begin: at, end: at });
     };
-    ledger.take([refused(1.9), refused(3), refused(9.5)]);
-    expect(ledger.problems().map(({ time }) => (time - BEGIN) / 1000)).toEqual([3, 9.5, 9]);
+    ledger.take([refused(1.9), refused(3.5), refused(9.5)]);
+    expect(ledger.problems().map(({ time }) => (time - BEGIN) / 1000)).toEqual([3.5, 9.5, 9]);
   });
 
   it("takes complaints in the log for problems, unless a fault may cause them", async () => {
