@@ -21,7 +21,7 @@ export async function withMeaning<T>(session: Session, noun: Noun, names: readon
 }
 
 /** Of the first of `names` that does not exist. */
-export function meant({ targets, frontends }: DaemonStatus, noun: Noun, names: readonly string[]): string | undefined {
+function meant({ targets, frontends }: DaemonStatus, noun: Noun, names: readonly string[]): string | undefined {
   const known = { target: targets.map(({ name }) => name), frontend: frontends.map(({ name }) => name) };
   const wanted = noun === "any" ? [...known.target, ...known.frontend] : known[noun];
   const name = names.find((each) => !wanted.includes(each));

@@ -40,7 +40,7 @@ describe("parsePacket", () => {
 describe("Method", () => {
   it("pairs each request with the odd number after it", () => {
     const names = Object.keys(Method).filter((name) => name.endsWith("Request")) as (keyof typeof Method)[];
-    expect(names).toHaveLength(11);
+    expect(names).toHaveLength(13);
     for (const name of names) {
       const response = name.replace("Request", "Response") as keyof typeof Method;
       expect(responseTo(Method[name])).toBe(Method[response]);
@@ -51,6 +51,6 @@ describe("Method", () => {
   it("is described for people", () => {
     expect(describeMethod(6)).toBe("new target request (6)");
     expect(describeMethod(32768)).toBe("frontend should warm notification (32768)");
-    expect(describeMethod(24)).toBe("unknown method 24");
+    expect(describeMethod(28)).toBe("unknown method 28");
   });
 });

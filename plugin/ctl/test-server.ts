@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { systemClock } from "../../pkg/clock/clock.ts";
 import { codecOf } from "../../pkg/ctl/codecs.ts";
 import { Method } from "../../pkg/ctl/method.ts";
 import type { CodecName } from "../../pkg/ctl/packet.ts";
@@ -64,6 +65,6 @@ export async function until(condition: () => boolean): Promise<void> {
   const end = Date.now() + 4000;
   while (!condition()) {
     if (Date.now() > end) throw new Error(`still not so: ${condition.toString()}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
+    await systemClock.sleep(2);
   }
 }
