@@ -14,7 +14,7 @@ const NOBODY = "65534";
 const GROUP = { name: "adm", id: "4" };
 const LEFT = "\x1b[?7h\x1b[?25h\x1b[?1049l";
 
-type Step = { expect: string } | { type: string } | { signal: string } | { resize: [number, number] };
+type Step = { expect: string } | { type: string } | { signal: string; pid?: number } | { resize: [number, number] };
 
 interface Typed {
   readonly output: string;
@@ -67,6 +67,8 @@ describe("proxygwctl", () => {
       ...args,
     );
 
+  const watched = async (): Promise<boolean> => (await inShell("ss -Hx state established | grep -q ctl.sock")).exitCode === 0;
+
   async function typed(program: readonly string[], ...steps: Step[]): Promise<Typed> {
     const limit = `TYPIST_LIMIT=${String(paced(20_000) / 1000)}`;
     const environment = [`PATH=${bin}:${process.env["PATH"] ?? ""}`, `HOME=${daemon.directory}`, limit, "PS1=$ "];
@@ -83,14 +85,11 @@ describe("proxygwctl", () => {
     const watching = inShell(
       `timeout -s INT --preserve-status ${String(paced(20))} proxygwctl --socket ${socket} watch -o json backend | head -n 4`,
     );
-    await until(
-      "it watches",
-      async () => (await inShell(`ss -Hx src '*ctl.sock*' state established | grep -q .`)).exitCode === 0,
-    );
+    await until("it watches", watched);
+    // asked later than the subscription, and so answered later
+    await daemon.status();
     const got = await topology.run("client", "curl", "-s", "--max-time", "20", `http://${GATEWAY}:8088/`);
     expect(got.exitCode).toBe(0);
-    const events = (await watching).stdout.split("\n").map((line) => JSON.parse(line) as Record<string, unknown>);
-    expect(events.map(({ type, to }) => to ?? type)).toEqual(expect.arrayContaining(["hold", "warming", "active"]));
 
     const status = (await daemon.control("status", "-o", "table", "backend")).stdout;
     expect(status).toMatch(
@@ -109,6 +108,10 @@ describe("proxygwctl", () => {
       exitCode: 1,
       stderr: expect.stringContaining('did you mean "backend"?') as string,
     });
+    // what comes after the last line that is read: it notices that nobody reads, and ends
+    await daemon.drain();
+    const events = (await watching).stdout.split("\n").map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(events.map(({ type, to }) => to ?? type)).toEqual(expect.arrayContaining(["hold", "warming", "active"]));
   });
 
   it("works for a member of the socket's group who may not read the configuration", async () => {
@@ -241,13 +244,9 @@ describe("proxygwctl", () => {
 
   it("top and watch end, with a word, when the daemon does", async () => {
     const watching = topology.run("gateway", join(bin, "proxygwctl"), "--socket", socket, "watch");
-    const topping = typed(top("--interval", "200ms"), { expect: "q quit" });
-    await until(
-      "both look on",
-      async () => Number((await inShell(`ss -Hx src '*ctl.sock*' state established | wc -l`)).stdout) >= 1,
-    );
-    await until("the screen is there", async () => (await topology.processes("gateway", "interval 200ms")).length > 0);
-    await daemon.stop();
+    await until("it watches", watched);
+    const stop = { signal: "TERM", pid: daemon.pid };
+    const topping = typed(top("--interval", "200ms"), { expect: "q quit" }, stop);
     expect(await watching).toMatchObject({
       exitCode: 1,
       stderr: expect.stringContaining("the daemon closed the connection") as string,

@@ -1,5 +1,6 @@
 """typist.py STEPS PROGRAM...: runs a program on a terminal of its own (24 rows, 100 columns) and types what STEPS (JSON) says.
-A step is {"expect": text} (waits for it, from where the last one was found), {"type": text}, {"signal": name}, {"resize": [rows, columns]}.
+A step is {"expect": text} (waits for it, from where the last one was found), {"type": text}, {"signal": name} (with "pid":
+to another process), {"resize": [rows, columns]}.
 Prints JSON: what was on the terminal, the exit status, and whether the terminal was left as it was."""
 import fcntl, json, os, pty, select, signal, struct, sys, termios, time
 
@@ -48,7 +49,7 @@ for step in steps:
     elif "type" in step:
         os.write(terminal, step["type"].encode())
     elif "signal" in step:
-        os.kill(pid, getattr(signal, "SIG" + step["signal"]))
+        os.kill(step.get("pid", pid), getattr(signal, "SIG" + step["signal"]))
     else:
         resize(*step["resize"])
 end = time.monotonic() + (LIMIT if failed is None else 0)
