@@ -1,7 +1,26 @@
 /** What the contract suites begin with. */
 import { type AddrPort, parseAddrPort } from "../value/addr-port.ts";
 import type { Protocol } from "../value/protocol.ts";
-import type { GroupSpec, MappingSpec } from "./dataplane.ts";
+import type { Dataplane, GroupSpec, MappingSpec } from "./dataplane.ts";
+
+/** A started dataplane with somebody on either side of it. */
+export interface DataplaneHarness {
+  readonly dataplane: Dataplane;
+  /** Begins a flow to `to` and keeps it open: text of the endpoint that answers, or undefined when it is turned away. */
+  send(protocol: Protocol, to: AddrPort, from?: string): Promise<string | undefined>;
+  /** A further packet on the flows begun by send(); those that are cut may not answer. */
+  traffic(): Promise<void>;
+  /** Lets `ms` pass. */
+  wait(ms: number): Promise<void>;
+  /** Also closes the dataplane. */
+  close(): Promise<void>;
+}
+
+export interface HarnessOptions {
+  /** false: commit() is the test's. */
+  readonly committed?: boolean;
+  readonly wildcardOverlap: "refuse" | "specific-wins";
+}
 
 /** Addresses that a harness has: 127.0.0.2, .3 and ::1 answer on port 8080 (both protocols); LISTEN is the client's side. */
 export const ENDPOINT = parseAddrPort("127.0.0.2:8080");

@@ -1,31 +1,23 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { paced } from "../../test/pace.ts";
 import { hasCode } from "../fault/fault.ts";
-import { type AddrPort, parseAddrPort } from "../value/addr-port.ts";
-import type { Protocol } from "../value/protocol.ts";
+import { parseAddrPort } from "../value/addr-port.ts";
 import { parseCidr } from "../value/cidr.ts";
-import { ELSEWHERE, ENDPOINT, ENDPOINT6, groupSpec, LISTEN, LISTEN6, mappingSpec, OTHER, WILDCARD } from "./contract-given.ts";
+import {
+  type DataplaneHarness,
+  ELSEWHERE,
+  ENDPOINT,
+  ENDPOINT6,
+  groupSpec,
+  type HarnessOptions,
+  LISTEN,
+  LISTEN6,
+  mappingSpec,
+  OTHER,
+  WILDCARD,
+} from "./contract-given.ts";
 import type { Dataplane, HeldFlow, MappingSpec } from "./dataplane.ts";
 import { observeContract } from "./observe-contract.ts";
-
-/** A started dataplane with somebody on either side of it. */
-export interface DataplaneHarness {
-  readonly dataplane: Dataplane;
-  /** Begins a flow to `to` and keeps it open: text of the endpoint that answers, or undefined when it is turned away. */
-  send(protocol: Protocol, to: AddrPort, from?: string): Promise<string | undefined>;
-  /** A further packet on the flows begun by send(); those that are cut may not answer. */
-  traffic(): Promise<void>;
-  /** Lets `ms` pass. */
-  wait(ms: number): Promise<void>;
-  /** Also closes the dataplane. */
-  close(): Promise<void>;
-}
-
-export interface HarnessOptions {
-  /** false: commit() is the test's. */
-  readonly committed?: boolean;
-  readonly wildcardOverlap: "refuse" | "specific-wins";
-}
 
 /** What every implementation of Dataplane must do. Addresses are loopback ones of a network namespace made for the test. */
 export function dataplaneContract(name: string, open: (options: HarnessOptions) => Promise<DataplaneHarness>): void {

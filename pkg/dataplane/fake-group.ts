@@ -1,12 +1,49 @@
 import { Fault } from "../fault/fault.ts";
 import type { FlowSummary, Group, GroupSpec, Mapping, MappingCounters, MappingSpec } from "./dataplane.ts";
-import type { FakeDataplane } from "./fake.ts";
+import type { Clock } from "../clock/clock.ts";
+import type { Log } from "../log/log.ts";
+import type { AddrPort } from "../value/addr-port.ts";
+import type { Protocol } from "../value/protocol.ts";
+import type { HoldRoom } from "./hold-room.ts";
+import type { MappingClaims } from "./mapping-claims.ts";
 import { MappingHold } from "./mapping-hold.ts";
+
+/** Between whom. */
+export interface FakeWay {
+  readonly protocol: Protocol;
+  readonly source: AddrPort;
+  readonly destination: AddrPort;
+}
+
+export interface FakeFlow extends FakeWay {
+  group: FakeGroup;
+  endpoint: AddrPort;
+  timeoutMs: number;
+  lastPacket: number;
+  /** The idle clock does not see it. */
+  ignored: boolean;
+}
+
+/** What groups share: the dataplane in memory. */
+export interface FakeOwner {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly room: HoldRoom;
+  readonly claims: MappingClaims;
+  readonly groups: Set<FakeGroup>;
+  flows: FakeFlow[];
+  alive(flow: FakeFlow): boolean;
+  /** What every change begins with. */
+  change(): Promise<void>;
+  /** The verdict on a queued packet. */
+  settle(id: number, accepted: boolean): void;
+  handOver(from: FakeMapping): void;
+}
 
 /** The group of FakeDataplane, and its mappings. */
 export class FakeGroup implements Group {
   readonly name: string;
-  readonly #dataplane: FakeDataplane;
+  readonly #dataplane: FakeOwner;
   readonly #mappings = new Set<FakeMapping>();
   active = false;
   /** Whether what is held is let go: said before the change is made. */
@@ -14,7 +51,7 @@ export class FakeGroup implements Group {
   lastPacket: number | undefined;
   #closed = false;
 
-  constructor(dataplane: FakeDataplane, spec: GroupSpec) {
+  constructor(dataplane: FakeOwner, spec: GroupSpec) {
     this.#dataplane = dataplane;
     this.name = spec.name;
   }
@@ -107,11 +144,11 @@ export class FakeMapping implements Mapping {
   readonly hold: MappingHold;
   readonly gateCounters = { denied: 0, ignored: 0, limited: 0 };
   enabled = false;
-  readonly #dataplane: FakeDataplane;
+  readonly #dataplane: FakeOwner;
   readonly #forget: () => void;
   #closing: Promise<void> | undefined;
 
-  constructor(dataplane: FakeDataplane, group: FakeGroup, spec: MappingSpec, forget: () => void) {
+  constructor(dataplane: FakeOwner, group: FakeGroup, spec: MappingSpec, forget: () => void) {
     this.#dataplane = dataplane;
     this.name = spec.name;
     this.spec = spec;

@@ -7,27 +7,11 @@ import type { Log } from "../log/log.ts";
 import type { Protocol } from "../value/protocol.ts";
 import type { Dataplane, Flow, Group, GroupSpec, Needs, Traffic, TransactionListener } from "./dataplane.ts";
 import { FakeCommit } from "./fake-commit.ts";
-import { FakeGroup, type FakeMapping } from "./fake-group.ts";
+import { type FakeFlow, FakeGroup, type FakeMapping, type FakeOwner, type FakeWay } from "./fake-group.ts";
 import { FakeTraffic } from "./fake-traffic.ts";
 import { gateRanges, type Range } from "./gate-ranges.ts";
 import { HoldRoom } from "./hold-room.ts";
 import { MappingClaims } from "./mapping-claims.ts";
-
-/** Between whom. */
-interface FakeWay {
-  readonly protocol: Protocol;
-  readonly source: AddrPort;
-  readonly destination: AddrPort;
-}
-
-interface FakeFlow extends FakeWay {
-  group: FakeGroup;
-  endpoint: AddrPort;
-  timeoutMs: number;
-  lastPacket: number;
-  /** The idle clock does not see it. */
-  ignored: boolean;
-}
 
 /** A client's first packet, on its way. */
 interface FakePacket extends FakeWay {
@@ -44,7 +28,7 @@ const FIRST_CLIENT_PORT = 20_000;
  * A dataplane in memory, with clients that tests make. Time is the clock's. Passes the contract suite. Wake limits are
  * the kernel's business and not modelled.
  */
-export class FakeDataplane implements Dataplane {
+export class FakeDataplane implements Dataplane, FakeOwner {
   readonly clock: Clock;
   readonly claims: MappingClaims;
   readonly groups = new Set<FakeGroup>();

@@ -1,7 +1,17 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parseCidr } from "../value/cidr.ts";
-import type { DataplaneHarness, HarnessOptions } from "./contract.ts";
-import { ENDPOINT, groupSpec, LISTEN, LISTEN_81, mappingSpec, OTHER, WILDCARD, WILDCARD_81 } from "./contract-given.ts";
+import {
+  type DataplaneHarness,
+  ENDPOINT,
+  groupSpec,
+  type HarnessOptions,
+  LISTEN,
+  LISTEN_81,
+  mappingSpec,
+  OTHER,
+  WILDCARD,
+  WILDCARD_81,
+} from "./contract-given.ts";
 import type { Dataplane, Flow, HeldFlow } from "./dataplane.ts";
 
 /** What every implementation of Dataplane must tell of flows, packets and transactions; see contract.ts. */
