@@ -82,7 +82,7 @@ export function parseUntranslated(line: string): { readonly address: string; rea
 const WAY = /^(\w+) .*?\bsrc=(\S+) dst=(\S+) sport=(\d{1,5}) dport=(\d{1,5}) .*?src=(\S+) dst=\S+ sport=(\d{1,5})/;
 
 /** Between whom a flow is. */
-export interface FlowWay {
+interface FlowWay {
   readonly protocol: string;
   readonly source: AddrPort;
   readonly destination: AddrPort;
@@ -91,7 +91,7 @@ export interface FlowWay {
 }
 
 /** Undefined: this is no such line, or of a protocol without ports. */
-export function parseWay(line: string): FlowWay | undefined {
+function parseWay(line: string): FlowWay | undefined {
   const match = WAY.exec(line);
   if (match === null) return undefined;
   const at = (address: number, port: number): AddrPort => {

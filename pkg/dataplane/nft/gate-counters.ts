@@ -10,6 +10,8 @@ export interface GateCounts {
   readonly limited: number;
 }
 
+const NONE: GateCounts = { denied: 0, ignored: 0, limited: 0 };
+
 export class GateCounters {
   readonly #states: ElementStates;
 
@@ -19,6 +21,7 @@ export class GateCounters {
 
   /** Costs nothing for a mapping without gates. @throws Fault NFT_… */
   async of(spec: MappingSpec): Promise<GateCounts> {
+    if (!Object.values(GATE_COUNTERS).some((has) => has(spec))) return NONE;
     const [denied, ignored, limited] = await Promise.all(
       (["denied", "ignored", "limited"] as const).map((name) => this.#count(name, spec)),
     );

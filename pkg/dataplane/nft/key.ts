@@ -54,37 +54,48 @@ export function keyText(protocol: Protocol, address: AddrPort): string {
   return isWildcard(address) ? `${protocol} . ${address.port}` : `${protocol} . ${address.address} . ${address.port}`;
 }
 
-const PROTOCOL_NUMBERS: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17 };
+const PROTOCOL_IDS: Readonly<Record<Protocol, string>> = { tcp: "\x06\0\0\0", udp: "\x11\0\0\0" };
 
 /** keyText() as the kernel has it: each part padded to four bytes. */
 export function keyBytes(protocol: Protocol, address: AddrPort): Buffer {
-  const rest = isWildcard(address) ? portBytes(address.port) : addressBytes(address);
-  return Buffer.concat([protocolBytes(protocol), rest]);
+  return bytesOf(keyId(protocol, address));
 }
 
+export function bytesOf(id: string): Buffer {
+  return Buffer.from(id, "latin1");
+}
+
+/** Likewise, with a character for each byte: to look things up by. Made by the ten thousand, so without buffers. */
+export function keyId(protocol: Protocol, address: AddrPort): string {
+  return PROTOCOL_IDS[protocol] + (isWildcard(address) ? portId(address.port) : addressId(address));
+}
+
+/** Addresses are a configuration's, and each is asked for several times with every status. */
+const ADDRESS_IDS = new WeakMap<AddrPort, string>();
+
 /** `ADDRESS . PORT`, likewise. */
-export function addressBytes({ address, port }: AddrPort): Buffer {
-  return Buffer.concat([hostBytes(address), portBytes(port)]);
+export function addressId(address: AddrPort): string {
+  const known = ADDRESS_IDS.get(address);
+  if (known !== undefined) return known;
+  const id = hostId(address.address) + portId(address.port);
+  ADDRESS_IDS.set(address, id);
+  return id;
 }
 
 /** Any text of a key or value made of protocols, addresses and ports, likewise. */
-export function keyBytesOf(text: string): Buffer {
+export function keyIdOf(text: string): string {
   const parts = text.split(" . ").map((part) => {
-    if (part === "tcp" || part === "udp") return protocolBytes(part);
-    return /^\d+$/.test(part) ? portBytes(Number(part)) : hostBytes(part);
+    if (part === "tcp" || part === "udp") return PROTOCOL_IDS[part];
+    return /^\d+$/.test(part) ? portId(Number(part)) : hostId(part);
   });
-  return Buffer.concat(parts);
+  return parts.join("");
 }
 
-function protocolBytes(protocol: Protocol): Buffer {
-  return Buffer.from([PROTOCOL_NUMBERS[protocol], 0, 0, 0]);
+function portId(port: number): string {
+  return String.fromCharCode(port >>> 8, port & 0xff, 0, 0);
 }
 
-function portBytes(port: number): Buffer {
-  return Buffer.from([port >>> 8, port & 0xff, 0, 0]);
-}
-
-function hostBytes(address: string): Buffer {
-  const { first, family } = parseCidr(address);
-  return Buffer.from(first.toString(16).padStart(family === "ipv4" ? 8 : 32, "0"), "hex");
+function hostId(address: string): string {
+  if (!address.includes(":")) return String.fromCharCode(...address.split(".").map(Number));
+  return Buffer.from(parseCidr(address).first.toString(16).padStart(32, "0"), "hex").toString("latin1");
 }

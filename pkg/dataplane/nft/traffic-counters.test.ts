@@ -4,7 +4,7 @@ import { Fault } from "../../fault/fault.ts";
 import { parseAddrPort } from "../../value/addr-port.ts";
 import type { Protocol } from "../../value/protocol.ts";
 import type { Element } from "./elements.ts";
-import { keyBytesOf } from "./key.ts";
+import { bytesOf, keyIdOf } from "./key.ts";
 import { TrafficCounters } from "./traffic-counters.ts";
 
 const ENDPOINT = parseAddrPort("10.0.0.1:80");
@@ -31,9 +31,9 @@ class Kernel {
     if (this.fails) return Promise.reject(new Fault("RULESET_FAILED", "no"));
     for (const [element, packets] of this.counts) {
       if (element.set !== set) continue;
-      const value = element.value === undefined ? undefined : keyBytesOf(element.value);
+      const value = element.value === undefined ? undefined : bytesOf(keyIdOf(element.value));
       const counter = { packets, bytes: packets * 100 };
-      visit({ key: keyBytesOf(element.key), keyEnd: undefined, value, verdict: undefined, counter });
+      visit({ key: bytesOf(keyIdOf(element.key)), keyEnd: undefined, value, verdict: undefined, counter });
     }
     if (this.interruptions-- > 0) return Promise.reject(new Fault("RULESET_CHANGED", "changed"));
     return Promise.resolve();
@@ -43,7 +43,7 @@ class Kernel {
     this.asked++;
     if (this.fails) throw new Fault("RULESET_FAILED", "no");
     for (const [element, packets] of this.counts) {
-      if (element.set === set && keyBytesOf(element.key).equals(key))
+      if (element.set === set && bytesOf(keyIdOf(element.key)).equals(key))
         return { expiresMs: undefined, packets, bytes: packets * 100 };
     }
     return undefined;

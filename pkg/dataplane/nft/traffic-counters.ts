@@ -5,7 +5,7 @@ import type { AddrPort } from "../../value/addr-port.ts";
 import type { Protocol } from "../../value/protocol.ts";
 import type { PacketCount, Traffic } from "../dataplane.ts";
 import type { Element } from "./elements.ts";
-import { addressBytes, keyBytes, keyBytesOf, keyOf, KEYS, SPECIFIC } from "./key.ts";
+import { addressId, bytesOf, keyId, keyIdOf, keyOf, KEYS, SPECIFIC } from "./key.ts";
 
 /** What one element has counted. */
 interface Count {
@@ -115,7 +115,7 @@ export class TrafficCounters {
 
   #readOne(element: Element): void {
     try {
-      const { packets, bytes } = this.#reader?.element(this.#table, element.set, keyBytesOf(element.key)) ?? {};
+      const { packets, bytes } = this.#reader?.element(this.#table, element.set, bytesOf(keyIdOf(element.key))) ?? {};
       if (packets !== undefined) note(this.#of(element.set), idOf(element), { packets, bytes: bytes ?? 0 });
     } catch {
       // the last reading has to do
@@ -141,17 +141,14 @@ export class TrafficCounters {
       }
     }
     const total = (set: string, id: string): PacketCount => totals.get(set)?.get(id) ?? NOTHING;
-    const endpointId = (protocol: Protocol, endpoint: AddrPort): string => keyBytes(protocol, endpoint).toString("latin1");
     const direction =
       (name: string) =>
       (protocol: Protocol, endpoint: AddrPort): PacketCount =>
-        total(`${name}${SPECIFIC[endpoint.family].suffix}`, endpointId(protocol, endpoint));
+        total(`${name}${SPECIFIC[endpoint.family].suffix}`, keyId(protocol, endpoint));
     return {
-      began: (protocol, { listen, endpoint }: Route) => {
-        const id = Buffer.concat([keyBytes(protocol, listen), addressBytes(endpoint)]).toString("latin1");
-        return total(`dnat${keyOf(listen).suffix}`, id).packets;
-      },
-      beganTo: (protocol, endpoint) => begunTo.get(endpointId(protocol, endpoint)) ?? 0,
+      began: (protocol, { listen, endpoint }: Route) =>
+        total(`dnat${keyOf(listen).suffix}`, keyId(protocol, listen) + addressId(endpoint)).packets,
+      beganTo: (protocol, endpoint) => begunTo.get(keyId(protocol, endpoint)) ?? 0,
       received: direction("received"),
       sent: direction("sent"),
     };
@@ -186,6 +183,5 @@ function totalOf({ beforePackets, beforeBytes, packets, bytes }: Count): PacketC
 }
 
 function idOf({ key, value }: Element): string {
-  const bytes = value === undefined ? keyBytesOf(key) : Buffer.concat([keyBytesOf(key), keyBytesOf(value)]);
-  return bytes.toString("latin1");
+  return keyIdOf(key) + (value === undefined ? "" : keyIdOf(value));
 }
