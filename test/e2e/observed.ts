@@ -12,7 +12,6 @@ interface Line {
   readonly event?: EngineEvent;
   readonly status?: Status;
   readonly flows?: FlowStatus[];
-  readonly ms?: number;
 }
 
 export class Observed implements AsyncDisposable {
