@@ -131,6 +131,7 @@ export class NftGroup implements Group {
 
   /** Where its flows go. */
   flowEndpoints(): FlowEndpoint[] {
+    if (this.#share.longestFastMs === undefined) return this.#addresses().map((each) => ({ ...each, fast: undefined }));
     // of mappings that were disabled, flows go on
     const mappings = this.#enabled().length > 0 ? this.#enabled() : [...this.#mappings];
     return this.#addresses().map((each) => ({ ...each, fast: this.#fastFlows(each.protocol, each.address, mappings) }));

@@ -70,9 +70,16 @@ export function keyId(protocol: Protocol, address: AddrPort): string {
   return PROTOCOL_IDS[protocol] + (isWildcard(address) ? portId(address.port) : addressId(address));
 }
 
+/** Addresses are a configuration's, and each is asked for several times with every status. */
+const ADDRESS_IDS = new WeakMap<AddrPort, string>();
+
 /** `ADDRESS . PORT`, likewise. */
-export function addressId({ address, port }: AddrPort): string {
-  return hostId(address) + portId(port);
+export function addressId(address: AddrPort): string {
+  const known = ADDRESS_IDS.get(address);
+  if (known !== undefined) return known;
+  const id = hostId(address.address) + portId(address.port);
+  ADDRESS_IDS.set(address, id);
+  return id;
 }
 
 /** Any text of a key or value made of protocols, addresses and ports, likewise. */
