@@ -68,13 +68,23 @@ deb:
 generate: node_modules/.package-lock.json
 	node_modules/.bin/tsx cmd/generate/main.ts
 
+# two at a time, and all of them even if one finds something
+CHECKS := check-lint check-types check-format check-layers check-unused check-generated
+.PHONY: $(CHECKS)
 check: node_modules/.package-lock.json
-	node_modules/.bin/tsx cmd/generate/main.ts --check
-	node_modules/.bin/tsc -p .
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target --keep-going $(CHECKS)
+check-lint:
 	node_modules/.bin/eslint .
+check-types:
+	node_modules/.bin/tsc -p .
+check-format:
 	node_modules/.bin/prettier --check --log-level warn .
+check-layers:
 	node_modules/.bin/depcruise --config .dependency-cruiser.cjs cmd pkg plugin
+check-unused:
 	node_modules/.bin/knip
+check-generated:
+	node_modules/.bin/tsx cmd/generate/main.ts --check
 
 TEST_PROGRAMS := nft conntrack iptables ip unshare curl nc python3 dig pgrep systemd-analyze zsh fish openssl promtool \
 	postgres redis-server redis-cli dnsmasq dropbear ssh wakeonlan
