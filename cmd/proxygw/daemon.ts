@@ -58,7 +58,7 @@ export async function runDaemon(file: string, config: Config, registry: Registry
       try {
         return await reloadFrom(file, registry, engine, logger);
       } finally {
-        notifier.ready(statusLine(engine));
+        notifier.reloaded(statusLine(engine));
       }
     };
     const engine: Engine = new Engine({

@@ -113,13 +113,41 @@ describe("a notifier", () => {
     notifier.ready("up");
     notifier.reloading();
     // one that changed nothing
-    notifier.ready("up");
+    notifier.reloaded("up");
     notifier.alive();
     await notifier.close();
     const messages = await systemd.messages(4);
     const microseconds = Number(/^RELOADING=1\nMONOTONIC_USEC=(\d+)$/.exec(messages[1] ?? "")?.[1]);
     expect(Math.abs(Number(await monotonicSeconds()) * 1e6 - microseconds)).toBeLessThan(60e6);
     expect([messages[0], ...messages.slice(2)]).toEqual(["READY=1\nSTATUS=up", "READY=1\nSTATUS=up", "WATCHDOG=1"]);
+  });
+
+  it("does not take a reload for the end of the start, nor for a new beginning after the stop", async () => {
+    const address = join(directory, "notify");
+    const systemd = await manager(address);
+    const notifier = createNotifier({ NOTIFY_SOCKET: address }, collectingLog());
+    for (const step of [
+      () => undefined,
+      () => {
+        notifier.ready("up");
+      },
+      () => {
+        notifier.stopping();
+      },
+    ]) {
+      step();
+      notifier.reloading();
+      notifier.reloaded("reloaded");
+    }
+    await notifier.close();
+    const messages = await systemd.messages(4);
+    expect(messages.map((each) => each.split("\n").at(-1)?.split("=")[0])).toEqual([
+      "STATUS",
+      "MONOTONIC_USEC",
+      "STATUS",
+      "STATUS",
+    ]);
+    expect(messages.map((each) => each.split("\n")[0])).toEqual(["READY=1", "RELOADING=1", "READY=1", "STOPPING=1"]);
   });
 
   it("does nothing without a manager", async () => {

@@ -14,10 +14,12 @@ import { Serial } from "../serial/serial.ts";
 
 /** Calls return at once; messages are sent in their order. None ever throws. */
 export interface Notifier {
-  /** The daemon is up, or has done with a reload, whatever came of it; `status` is one line for people (systemctl status). */
+  /** The daemon is up; `status` is one line for people (systemctl status). */
   ready(status: string): void;
-  /** Another configuration is being taken over; ready() is to follow, whatever comes of it. */
+  /** Another configuration is being taken over; reloaded() is to follow, whatever comes of it. */
   reloading(): void;
+  /** Like reloading(), nothing that a daemon has to say before it is up, nor once it has begun to stop: it would be taken for ready. */
+  reloaded(status: string): void;
   /** A new status line; sent only if it differs from the last one. */
   status(text: string): void;
   /** The daemon has begun to stop. */
@@ -59,6 +61,7 @@ const SILENT: Notifier = {
   ready: () => undefined,
   status: () => undefined,
   reloading: () => undefined,
+  reloaded: () => undefined,
   stopping: () => undefined,
   alive: () => undefined,
   close: () => Promise.resolve(),
@@ -69,6 +72,7 @@ class SystemdNotifier implements Notifier {
   readonly #log: Log;
   readonly #serial = new Serial();
   #status: string | undefined;
+  #isUp = false;
   #warned = false;
   #closed = false;
 
@@ -78,13 +82,19 @@ class SystemdNotifier implements Notifier {
   }
 
   ready(status: string): void {
+    this.#isUp = true;
     this.#status = oneLine(status);
     this.#queue(`READY=1\nSTATUS=${this.#status}`);
   }
 
   reloading(): void {
+    if (!this.#isUp) return;
     // without the time, a service manager could not tell this reload's READY from an earlier one's: sd_notify(3)
     this.#queue(`RELOADING=1\nMONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
+  }
+
+  reloaded(status: string): void {
+    if (this.#isUp) this.ready(status);
   }
 
   status(text: string): void {
@@ -99,6 +109,7 @@ class SystemdNotifier implements Notifier {
   }
 
   stopping(): void {
+    this.#isUp = false;
     this.#status = "stopping";
     this.#queue("STOPPING=1\nSTATUS=stopping");
   }
