@@ -4,6 +4,10 @@ import { paced } from "./test/pace.ts";
 // Timers of the kernel and of child processes are real in all but the unit project, so those run one file at a time.
 const real = { fileParallelism: false, testTimeout: paced(30_000), hookTimeout: paced(30_000) };
 
+// Beginnings of paths that test/run.sh runs by themselves.
+const elsewhere = (process.env["TEST_ELSEWHERE"] ?? "").split(" ").filter((path) => path !== "");
+const exclude = ["node_modules/**", ...elsewhere.flatMap((path) => [`${path}*`, `${path}*/**`])];
+
 export default defineConfig({
   test: {
     projects: [
@@ -32,12 +36,12 @@ export default defineConfig({
           sequence: { groupOrder: 1 },
         },
       },
-      { test: { name: "netns", include: ["**/*.netns.test.ts"], exclude: ["node_modules/**"], ...real } },
+      { test: { name: "netns", include: ["**/*.netns.test.ts"], exclude, ...real } },
       {
         test: {
           name: "e2e",
           include: ["test/e2e/**/*.test.ts", "test/package/install.test.ts"],
-          exclude: ["**/*.netns.test.ts"],
+          exclude: ["**/*.netns.test.ts", ...exclude],
           ...real,
         },
       },

@@ -14,14 +14,23 @@ reports=$(mktemp -d)
 trap 'rm -rf "$reports"' EXIT
 status=0
 node_modules/.bin/vitest run --project unit --reporter=default --reporter=json --outputFile.json="$reports/unit.json" || status=1
-# the tests on real packets mostly wait: with what they leave of the processors, those that only compute
+
+# The tests on real packets mostly wait. Two at a time, each in namespaces of its own: in the foreground those that look at the time;
+# and with what they leave of the processors, those that only compute.
+beside="test/e2e/examples test/e2e/control-client test/e2e/demo test/e2e/doctor test/e2e/large-config test/e2e/metrics"
+beside="$beside test/e2e/observe test/e2e/privilege test/package pkg/dataplane pkg/netlink"
+# shellcheck disable=SC2086
+sh test/netns.sh --project netns --project e2e $beside --reporter=default --reporter=json \
+  --outputFile.json="$reports/real-beside.json" >"$reports/real-beside.log" 2>&1 &
+beside_pid=$!
 nice -n 19 node_modules/.bin/vitest run --project fuzz --reporter=default --reporter=json \
   --outputFile.json="$reports/fuzz.json" >"$reports/fuzz.log" 2>&1 &
 fuzz=$!
-trap 'kill "$fuzz" 2>/dev/null; rm -rf "$reports"' EXIT
-sh test/netns.sh --project netns --project e2e --reporter=default --reporter=json --outputFile.json="$reports/real.json" || status=1
+trap 'kill "$fuzz" "$beside_pid" 2>/dev/null; rm -rf "$reports"' EXIT
+TEST_ELSEWHERE=$beside sh test/netns.sh --project netns --project e2e --reporter=default --reporter=json --outputFile.json="$reports/real.json" || status=1
+wait "$beside_pid" || status=1
 wait "$fuzz" || status=1
-cat "$reports/fuzz.log"
+cat "$reports/real-beside.log" "$reports/fuzz.log"
 if [ "${TEST_VM:-}" = no ]; then
   echo "the tests on Debian's own kernel, because of TEST_VM=no" >"$reports/vm.json.skipped"
   set -- "$reports/vm.json"
@@ -29,5 +38,5 @@ else
   bash test/vm/suite.sh selection "$reports" || status=1
   set -- "$reports/vm-systemd.json"
 fi
-node test/summary.js "$reports/unit.json" "$reports/fuzz.json" "$reports/real.json" "$@" || status=1
+node test/summary.js "$reports/unit.json" "$reports/fuzz.json" "$reports/real.json" "$reports/real-beside.json" "$@" || status=1
 exit "$status"
