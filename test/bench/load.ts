@@ -74,7 +74,7 @@ interface IperfReport {
   };
 }
 
-const IPERF_TRIES = 3;
+const IPERF_TRIES = 10;
 
 async function iperf(topology: Topology, args: readonly string[]): Promise<IperfReport> {
   for (let left = IPERF_TRIES; ; left--) {
