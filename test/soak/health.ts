@@ -60,7 +60,7 @@ export class Health {
     const pid = this.#daemon.pid;
     const since = Date.now();
     this.#last = undefined;
-    this.#daemon.signal("SIGUSR2");
+    this.#daemon.signal("SIGURG");
     await until("the daemon's memory is measured", async () => {
       for (const each of await this.#file.news()) if (each.pid === pid && each.time >= since) this.#last = each;
       return this.#last !== undefined;

@@ -1,4 +1,4 @@
-// Loaded into the daemon before its own code: at SIGUSR2, writes what memory is left after a collection, and what keeps its loop busy.
+// Loaded into the daemon before its own code: at SIGURG, writes what memory is left after a collection, and what keeps its loop busy.
 const { appendFileSync } = require("node:fs");
 const { setFlagsFromString } = require("node:v8");
 const { runInNewContext } = require("node:vm");
@@ -7,7 +7,7 @@ const file = process.env.SOAK_MEASURE;
 if (file !== undefined) {
   setFlagsFromString("--expose-gc");
   const collect = runInNewContext("gc");
-  process.on("SIGUSR2", () => {
+  process.on("SIGURG", () => {
     collect();
     collect();
     const { heapUsed, rss, external } = process.memoryUsage();
