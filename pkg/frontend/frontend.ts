@@ -8,6 +8,7 @@ import type { Ending, FrontendConfig, Route } from "../config/types.ts";
 import type { HeldFlow, Mapping, MappingCounters, ReleaseListener } from "../dataplane/dataplane.ts";
 import { collected, Fault, hasCode, messageOf } from "../fault/fault.ts";
 import type { Log } from "../log/log.ts";
+import { runAll } from "../serial/run-all.ts";
 import { Serial } from "../serial/serial.ts";
 import type { LastError, MoveListener, StateMachine } from "../state/state-machine.ts";
 import type { Target } from "../target/target.ts";
@@ -267,8 +268,7 @@ export class Frontend {
 
   /** Takes each step whatever the one before did, gives back what the handler asked of the target; returns the failures. */
   async #undo(steps: readonly (() => Promise<void>)[]): Promise<unknown[]> {
-    const failures: unknown[] = [];
-    for (const step of steps) await step().catch((error: unknown) => failures.push(error));
+    const failures = await runAll(steps);
     for (const release of [...this.#releases]) release();
     return failures;
   }

@@ -10,6 +10,7 @@ import type { Ending, TargetConfig } from "../config/types.ts";
 import type { Group } from "../dataplane/dataplane.ts";
 import { collected, Fault, hasCode, messageOf } from "../fault/fault.ts";
 import type { Log } from "../log/log.ts";
+import { runAll } from "../serial/run-all.ts";
 import { Serial } from "../serial/serial.ts";
 import type { LastError, StateMachine } from "../state/state-machine.ts";
 import { Backoff } from "./backoff.ts";
@@ -288,12 +289,9 @@ export class Target {
       await this.#callOff(why);
       throw why;
     }
-    const failures: unknown[] = [];
     // if it could not be shut: stopping the service is what was asked for all the same
     const cut = (): Promise<void> => (isShut ? this.group.cutFlows() : this.#path.leave(this.#end.closing));
-    for (const step of [() => this.#handler.drain(), cut]) {
-      await step().catch((error: unknown) => failures.push(error));
-    }
+    const failures = await runAll([() => this.#handler.drain(), cut]);
     if (this.#death === undefined) this.#backoff.reset();
     const failure = collected(failures, "");
     if (failure !== undefined) this.#fail(failure);
