@@ -54,7 +54,7 @@ export class Resources {
       log,
       history,
       moved: targetListener(events, config.name),
-      prepare: () => directory.prepare(target.config),
+      prepare: () => (kind.startsService ? directory.prepare(target.config) : Promise.resolve()),
       untilReady: (ready, signal) => untilReady({ config: ready, endpoints: config.endpoints, clock, tools }, signal),
       createHandler: (died) =>
         kind.create({

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { temporaryDirectory } from "../../test/fixture/engine.ts";
@@ -37,6 +37,18 @@ describe("TargetDirectory", () => {
     const other = { ...FORMER, kind: { namespace: "test", name: "other" } };
     await directory.prepare(other);
     expect((await formerDirectories(runtimeDir, log)).get(directory.path)).toEqual(other);
+  });
+
+  it("leaves a record that says so already alone, and writes it again once somebody removed it", async () => {
+    const { runtimeDir, directory, log } = await given();
+    await directory.prepare(FORMER);
+    const file = join(directory.path, "target.json");
+    const first = statSync(file).ino;
+    await directory.prepare({ ...TARGET_CONFIG, ...FORMER });
+    expect(statSync(file).ino).toBe(first);
+    rmSync(directory.path, { recursive: true });
+    await directory.prepare(FORMER);
+    expect([...(await formerDirectories(runtimeDir, log))]).toEqual([[directory.path, FORMER]]);
   });
 
   it("starts all the same when that could not be written down", async () => {

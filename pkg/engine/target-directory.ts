@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from "node:fs/promises";
+import { access, mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { TargetConfig } from "../config/types.ts";
 import { hasCode, messageOf } from "../fault/fault.ts";
@@ -17,6 +17,8 @@ const RECORD = "target.json";
 export class TargetDirectory {
   readonly path: string;
   readonly #log: Log;
+  /** What the record said when it was written last. */
+  #written: string | undefined;
 
   constructor(runtimeDir: string, name: string, log: Log) {
     this.path = join(runtimeDir, "targets", directoryName(name));
@@ -29,11 +31,15 @@ export class TargetDirectory {
 
   /** Before each start of the service. Never throws: a service may do without, such as while the disk is full. */
   async prepare({ name, kind, endpoints, options }: FormerTarget): Promise<void> {
+    const text = JSON.stringify({ name, kind, endpoints, options });
+    // a client waits: from the second start on there is nothing to do, unless somebody removed it
+    if (text === this.#written && (await isThere(this.#record))) return;
     const temporary = `${this.#record}.new`;
     try {
       await mkdir(this.path, { recursive: true, mode: 0o700 });
-      await writeFile(temporary, JSON.stringify({ name, kind, endpoints, options }), { mode: 0o600 });
+      await writeFile(temporary, text, { mode: 0o600 });
       await rename(temporary, this.#record);
+      this.#written = text;
     } catch (error) {
       this.#log.warn(
         "could not write down whose directory it is; should the daemon die, its service could only be found by name",
@@ -50,6 +56,13 @@ export class TargetDirectory {
     await rm(this.#record, { force: true }).catch(() => undefined);
     await rmdir(this.path).catch(() => undefined);
   }
+}
+
+function isThere(file: string): Promise<boolean> {
+  return access(file).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** The directories of targets that a daemon which is no more left, each with its record; none where that can't be read, which is logged. */

@@ -55,7 +55,10 @@ export interface TargetContext<Options> {
   readonly log: Log;
   readonly clock: Clock;
   readonly commands: CommandRunner;
-  /** This target's own under the daemon's runtime directory, mode 0700; it exists when warm() is called, and when adopt() has anything to find. */
+  /**
+   * This target's own under the daemon's runtime directory, mode 0700. Of a kind that starts services it exists when warm() is called,
+   * and when adopt() has anything to find.
+   */
   readonly directory: string;
   /** To be called when the service ends without being asked to; ignored outside of warm, and after close. Never throws. */
   died(reason: Fault): void;
