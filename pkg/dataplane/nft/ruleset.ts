@@ -7,6 +7,9 @@
  * through are left alone, and none that another mapping's listen address or an endpoint is (`exact`): a probe of an
  * endpoint must reach it.
  *
+ * Nearly all packets are of flows that exist: in each base chain the first rule is to tell those apart, and their keys are looked up
+ * in one place only, the clock. Each further rule there costs every packet (docs/performance.md).
+ *
  * Order of hooks (nft(8), netfilter_ipv4.h), each for packets from elsewhere (prerouting) and from this machine (output):
  *   -300 raw     hold: the first packets of flows to cold targets go to the queue, before conntrack sees them; loopback_guard
  *   -290         refuse_marked: what the daemon refused comes back from the queue with a mark
@@ -16,7 +19,8 @@
  *                invalid: what conntrack takes for no part of its connection
  *   -100 dstnat  dnat
  *    -90         clock: sees endpoint addresses, in both directions; counts
- *      0 filter  hairpin, forward_guard, fast_path (forward)
+ *     10 filter  forward: hairpin, forward_guard
+ *     20         fast_path (forward)
  *    100 srcnat  sources (postrouting)
  */
 import { isDeepStrictEqual } from "node:util";
@@ -162,10 +166,10 @@ function regularChains(spec: TableSpec): TablePart[] {
         "goto to_queue",
       ]),
     ),
-    chainPart("hold", [
-      `${NOT_FIRST} accept`,
-      ...lookUp(({ suffix, expression }) => [`${expression} @hold${suffix} goto hold_flow${suffix}`]),
-    ]),
+    chainPart(
+      "hold",
+      lookUp(({ suffix, expression }) => [`${expression} @hold${suffix} goto hold_flow${suffix}`]),
+    ),
     chainPart("new_flows", [
       // An endpoint's segment of a connection that conntrack has forgotten (conntrack -F). Picked up from this side, the
       // connection would not be translated: its client would reset it. It is picked up when the client sends something.
@@ -184,6 +188,7 @@ function regularChains(spec: TableSpec): TablePart[] {
     // Segments that conntrack takes for no part of their connection are not translated: what is no listener, or does not know
     // the connection by these addresses, would reset it. SYNs are another matter (an answer whose question went another way).
     chainPart("invalid", [
+      "meta l4proto != tcp accept",
       // of a client whose packets take another way: all of its connection that is seen here are the answers
       ...FAMILIES.map(
         (family) =>
@@ -199,7 +204,7 @@ function regularChains(spec: TableSpec): TablePart[] {
         `dnat ${family === "ipv4" ? "ip" : "ip6"} to ${expression} map @dnat${suffix}`,
       ]),
     ),
-    // one look at a set is both: whether the packet is an endpoint's, and its counter
+    // one look at a set is both: whether the packet is an endpoint's, and its counter; what gates ignore is counted all the same
     ...(["received daddr", "sent saddr"] as const).map((which) => {
       const [counter, field] = which.split(" ") as ["received" | "sent", "daddr" | "saddr"];
       return chainPart(
@@ -207,16 +212,18 @@ function regularChains(spec: TableSpec): TablePart[] {
         FAMILIES.map((family) => {
           const { suffix } = SPECIFIC[family];
           const key = endpointKey(family, field);
-          return `${key} @${counter}${suffix} update @active${suffix} { ${key} }`;
+          return `${key} @${counter}${suffix} ct mark & ${hex(ignore)} == 0 update @active${suffix} { ${key} } accept`;
         }),
       );
     }),
+    // out through the interface it came in by: the endpoint would answer the client directly, past the DNAT.
+    // Asked after routing, so that the mark can't meet anyone's routing rules.
     chainPart(
-      "clock_ignored",
-      FAMILIES.flatMap((family) => [
-        `ct direction original ${endpointKey(family, "daddr")} @received${SPECIFIC[family].suffix} accept`,
-        `ct direction reply ${endpointKey(family, "saddr")} @sent${SPECIFIC[family].suffix} accept`,
-      ]),
+      "hairpin",
+      FAMILIES.map(
+        (family) =>
+          `${endpointKey(family, "daddr")} @endpoint${SPECIFIC[family].suffix} fib daddr . iif oif exists meta mark set meta mark | ${hex(masquerade)}`,
+      ),
     ),
     chainPart("masquerade_always", ["masquerade"]),
     chainPart("masquerade_auto", [
@@ -261,16 +268,11 @@ function answerKey(family: Family): string {
 
 function forwardGuardRules(family: Family): string[] {
   const { suffix } = SPECIFIC[family];
-  return [
-    "ct state related accept",
-    `ct status dnat ct direction original ${endpointKey(family, "daddr")} @endpoint${suffix} accept`,
-    `ct status dnat ct direction reply ${endpointKey(family, "saddr")} @endpoint${suffix} accept`,
-    "drop",
-  ];
+  return [`ct status dnat ${endpointKey(family, "daddr")} @endpoint${suffix} accept`, "drop"];
 }
 
 function baseChains(spec: TableSpec): BaseChain[] {
-  const { refuse, ignore, masquerade } = spec.marks;
+  const { refuse } = spec.marks;
   type Rules = readonly string[] | ((hook: (typeof ENTRY_HOOKS)[number]) => readonly string[]);
   const entry = (name: string, type: BaseChain["type"], priority: string, rules: Rules): BaseChain[] =>
     ENTRY_HOOKS.map((hook) => ({
@@ -284,26 +286,27 @@ function baseChains(spec: TableSpec): BaseChain[] {
     `ct status dnat ${endpointKey(family, "daddr")} @endpoint${SPECIFIC[family].suffix}`;
   const chains: BaseChain[] = [
     // iptables' raw table is at -300: marks are to be there before
-    ...entry("hold", "filter", spec.queue.way === "mark" ? "-310" : "-300", ["goto hold"]),
+    ...entry("hold", "filter", spec.queue.way === "mark" ? "-310" : "-300", [`${NOT_FIRST} accept`, "goto hold"]),
     ...entry("refuse_marked", "filter", "-290", [`meta mark & ${hex(refuse)} == ${hex(refuse)} goto refuse`]),
-    ...entry("new_flows", "filter", "-150", ["ct state new goto new_flows", "ct state invalid meta l4proto tcp goto invalid"]),
+    ...entry("new_flows", "filter", "-150", ["ct state vmap { new : goto new_flows, invalid : goto invalid }"]),
     ...entry("dnat", "nat", "-100", ["goto destinations"]),
     // what comes in by lo has been counted at the output hook
     ...entry("clock", "filter", "-90", (hook) => [
       ...(hook === "prerouting" ? ["iif lo accept"] : []),
-      `ct mark & ${hex(ignore)} == ${hex(ignore)} goto clock_ignored`,
       "ct direction vmap { original : goto clock_daddr, reply : goto clock_saddr }",
     ]),
     {
-      name: "hairpin",
+      name: "forward",
       type: "filter",
       hook: "forward",
-      priority: "filter - 10",
-      // out through the interface it came in by: the endpoint would answer the client directly, past the DNAT.
-      // Asked after routing, so that the mark can't meet anyone's routing rules.
-      rules: FAMILIES.map(
-        (family) => `ct state new ${newDnat(family)} fib daddr . iif oif exists meta mark set meta mark | ${hex(masquerade)}`,
-      ),
+      // after other firewalls' chains: what those drop is not to be asked for here
+      priority: "filter + 10",
+      rules: [
+        // where there is a guard, only flows that it let pass get that far
+        "ct state established,related accept",
+        "ct state new ct status dnat jump hairpin",
+        ...spec.forwardGuard.map((family) => `meta nfproto ${family} goto forward_guard${SPECIFIC[family].suffix}`),
+      ],
     },
     {
       name: "sources",
@@ -321,15 +324,6 @@ function baseChains(spec: TableSpec): BaseChain[] {
       priority: "raw",
       // before DNAT, so what DNAT sends to 127.0.0.0/8 later is not met
       rules: ["iif != lo ip daddr 127.0.0.0/8 drop", "iif != lo ip saddr 127.0.0.0/8 drop"],
-    });
-  }
-  if (spec.forwardGuard.length > 0) {
-    chains.push({
-      name: "forward_guard",
-      type: "filter",
-      hook: "forward",
-      priority: "filter + 10",
-      rules: spec.forwardGuard.map((family) => `meta nfproto ${family} goto forward_guard${SPECIFIC[family].suffix}`),
     });
   }
   return chains;
