@@ -2,10 +2,11 @@
 import { access, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Method } from "../../pkg/ctl/method.ts";
+import { fastPathProbe } from "../../pkg/dataplane/nft/fast-path.ts";
 import { until } from "../e2e/daemon.ts";
 import { BACKEND, GATEWAY, type Topology } from "../e2e/topology.ts";
 import { GatewayDaemon } from "./gateway-daemon.ts";
-import { HAPROXY, PLAIN, PROXYGW } from "./names.ts";
+import { DNAT, HAPROXY, PLAIN, PROXYGW, PROXYGW_FAST } from "./names.ts";
 import { WEB_PORT } from "./web-server.ts";
 
 export const IPERF_PORT = 5201;
@@ -26,6 +27,8 @@ export interface Contender {
   /** Where clients connect to. */
   readonly host: string;
   readonly udp: boolean;
+  /** Whether this kernel can. Without it, any can. */
+  isPossible?(topology: Topology): Promise<boolean>;
   /** Resolves when it serves. */
   start(topology: Topology, directory: string): Promise<AsyncDisposable>;
 }
@@ -34,7 +37,18 @@ const SOCKET_PROXYD = ["/usr/lib/systemd/systemd-socket-proxyd", "/lib/systemd/s
 
 export const CONTENDERS: readonly Contender[] = [
   { name: PLAIN, host: BACKEND, udp: true, start: () => Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve() }) },
-  { name: PROXYGW, host: GATEWAY, udp: true, start: startProxygw },
+  { name: DNAT, host: GATEWAY, udp: true, start: translate },
+  { name: PROXYGW, host: GATEWAY, udp: true, start: (topology) => startProxygw(topology) },
+  {
+    name: PROXYGW_FAST,
+    host: GATEWAY,
+    udp: false,
+    isPossible: async (topology) => {
+      const probe = await topology.run("gateway", "sh", "-c", `nft -c -f - <<'END'\n${fastPathProbe("bench")}END`);
+      return probe.exitCode === 0;
+    },
+    start: (topology) => startProxygw(topology, { dataplane: { fastpath: "on" } }),
+  },
   {
     name: HAPROXY,
     host: GATEWAY,
@@ -101,7 +115,21 @@ export async function socketProxyd(): Promise<string> {
   throw new Error("systemd-socket-proxyd is not there; is the package systemd installed?");
 }
 
-async function startProxygw(topology: Topology): Promise<AsyncDisposable> {
+/** By hand, the least that sends the same packets to the same places. */
+async function translate(topology: Topology): Promise<AsyncDisposable> {
+  const rule = (port: number, to: string): string =>
+    `add rule ip bench nat ip daddr ${GATEWAY} meta l4proto { tcp, udp } th dport ${String(port)} dnat to ${to}`;
+  const chain = "add chain ip bench nat { type nat hook prerouting priority dstnat; }";
+  const lines = ["add table ip bench", chain, rule(WEB_PORT, TRANSLATED_WEB_TO), rule(IPERF_PORT, IPERF_TO)];
+  await topology.shell("gateway", `nft -f - <<'END'\n${lines.join("\n")}\nEND`);
+  return {
+    [Symbol.asyncDispose]: async () => {
+      await topology.shell("gateway", "nft delete table ip bench");
+    },
+  };
+}
+
+async function startProxygw(topology: Topology, more: Record<string, unknown> = {}): Promise<AsyncDisposable> {
   const endpoint = (name: string, protocol: string, address: string): object => ({ name, protocol, address });
   const frontend = (name: string, listen: string): object => ({
     name,
@@ -117,6 +145,7 @@ async function startProxygw(topology: Topology): Promise<AsyncDisposable> {
   const daemon = await GatewayDaemon.start(topology, {
     targets: [{ name: "backend", kind: "static:none", endpoints }],
     frontends: [frontend("web", WEB), frontend("iperf", IPERF), frontend("udp", IPERF)],
+    ...more,
   });
   try {
     await daemon.ask(Method.warmTargetRequest, { name: "backend" });

@@ -1,5 +1,5 @@
 /** What this program sets itself, and whether a run met it. Never part of the tests: a busy machine is no fault of the program. */
-import { COLD_PLAIN, COLD_PROXYGW, HAPROXY, PLAIN, PROXYGW } from "./names.ts";
+import { COLD_PLAIN, COLD_PROXYGW, HAPROXY, PLAIN, PROXYGW, PROXYGW_FAST } from "./names.ts";
 import type { Results, ScaleResults, WarmMetric } from "./results.ts";
 import { quantile, ratio } from "./statistics.ts";
 
@@ -22,8 +22,12 @@ export function goals(results: Results): Goal[] {
 
 function warmGoals({ warm }: Results): Goal[] {
   if (warm === undefined) return [];
-  const times = (metric: WarmMetric, reference: string): number =>
-    ratio(warm[metric][PROXYGW] ?? [], warm[metric][reference] ?? []);
+  const times = (metric: WarmMetric, reference: string, name = PROXYGW): number =>
+    ratio(warm[metric][name] ?? [], warm[metric][reference] ?? []);
+  const fast =
+    warm.stream1[PROXYGW_FAST] === undefined
+      ? []
+      : [atLeast("throughput, 1 stream, fast path, of plain routing", times("stream1", PLAIN, PROXYGW_FAST), 1)];
   return [
     atLeast("throughput, 1 stream, of plain routing", times("stream1", PLAIN), 0.97),
     atLeast("throughput, 8 streams, of plain routing", times("stream8", PLAIN), 0.97),
@@ -31,6 +35,7 @@ function warmGoals({ warm }: Results): Goal[] {
     atLeast("requests, a connection each, of plain routing", times("fresh", PLAIN), 0.95),
     atLeast("throughput, 8 streams, of HAProxy", times("stream8", HAPROXY), 1.8),
     atLeast("requests, connections kept, of HAProxy", times("kept", HAPROXY), 1.8),
+    ...fast,
   ];
 }
 

@@ -17,8 +17,10 @@ export async function measureWarm(settings: Settings, directory: string, progres
     const byName = values.get(metric) ?? new Map<string, number[]>();
     values.set(metric, byName.set(contender.name, [...(byName.get(contender.name) ?? []), value]));
   };
+  const contenders: Contender[] = [];
+  for (const each of CONTENDERS) if ((await each.isPossible?.(topology)) ?? true) contenders.push(each);
   for (let round = 1; round <= settings.rounds; round++) {
-    for (const contender of CONTENDERS) {
+    for (const contender of contenders) {
       progress(`round ${round} of ${settings.rounds}: ${contender.name}`);
       const up = await contender.start(topology, directory);
       try {
