@@ -29,7 +29,7 @@ describe("the demonstration", () => {
       expect(stdout).not.toContain("\u001b");
       expect(Math.max(...stdout.split("\n").map((line) => line.length))).toBeLessThanOrEqual(120);
       const steps = [
-        /^ +\d+ ms {2}client {3}HTTP 200 after \d{3,4} ms, the time that the service needed to start$/m,
+        /^ +\d+ ms {2}client {3}HTTP 200 after \d{3,5} ms, the time that the service needed to start$/m,
         /^ +\d+ ms {2}service {2}its own log: "request from 192\.0\.2\.2"/m,
         /target web +state: active\n +last_wake +source: 192\.0\.2\.2:\d+ {2}frontend: public-http {2}took_ms: \d+$/m,
         /^ +\d+ ms {2}gateway {2}the service is stopped, \d+ ms after the last request/m,
