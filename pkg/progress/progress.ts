@@ -40,7 +40,7 @@ export class Progress {
   }
 }
 
-/** A tool that ran out of time is killed and ends at once, unless it is stuck in the kernel. */
+/** A tool that ran out of time is killed and ends at once; on a machine that is short of CPU that takes a while to be noticed. */
 const GRACE_MS = 30_000;
 
 /** `tools`, each run of which has to end within its own time limit. */
