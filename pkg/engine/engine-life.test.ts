@@ -59,6 +59,21 @@ describe("Engine: a service that still runs", () => {
     expect(noted.targets.get("backend")?.map(({ calls }) => calls)).toEqual([[], ["drain", "close"]]);
   });
 
+  it("is gone before the one of another kind starts that has its name now", async () => {
+    const { start, engine, noted } = await afterAnother({ targets: [TARGET_CONFIG] }, LASTING);
+    const { promise, open } = gate();
+    noted.drainGate = promise;
+    await start();
+    const warmed = engine.warmTarget("backend", "asked");
+    await vi.waitUntil(() => noted.targets.get("backend")?.[1]?.calls.includes("drain") === true);
+    // as long as writing files takes, and more
+    await new Promise((wake) => setTimeout(wake, 100));
+    expect(noted.targets.get("backend")?.[0]?.calls).toEqual([]);
+    open();
+    await warmed;
+    expect(noted.targets.get("backend")?.map(({ calls }) => calls)).toEqual([["warm"], ["drain", "close"]]);
+  });
+
   it("is gone before another of its name comes", async () => {
     const gone = { ...LASTING, name: "gone" };
     const { start, apply, noted } = await afterAnother({}, gone);

@@ -104,6 +104,8 @@ export class Engine implements EngineApi {
     const former = await formerDirectories(config.runtimeDir, log);
     this.#releases.push(() => this.#closeTargets([...targets.values()]));
     for (const each of config.targets) targets.set(each.name, this.#resources.newTarget(each));
+    // what has another kind by now is not to start beside its former service
+    this.#stopFormer(former, (name) => targets.has(name));
     this.#releases.push(() => closeAll([...frontends.values()], this.#ending, "frontends"));
     for (const each of config.frontends)
       frontends.set(each.name, this.#resources.newFrontend(each, this.#resources.target(each.target)));
@@ -117,7 +119,7 @@ export class Engine implements EngineApi {
     this.#isUp = true;
     await starts;
     signal.throwIfAborted();
-    this.#stopFormer(former);
+    this.#stopFormer(former, (name) => !targets.has(name));
   }
 
   /** What waits for commit() would wait for ever. That their services go on, targets are to know before they hear of it. */
@@ -133,10 +135,13 @@ export class Engine implements EngineApi {
     return former.has(path) && (record === undefined || isDeepStrictEqual(record.kind, target.config.kind));
   }
 
-  /** Of a daemon that is no more: what is not configured any more. Failures are logged; nobody waits for it but close(). */
-  #stopFormer(former: ReadonlyMap<string, FormerTarget | undefined>): void {
+  /**
+   * Of a daemon that is no more: what is not configured any more, of the targets that `which` takes. Failures are logged; nobody waits
+   * for it but close(), and the first start of a target of the same name.
+   */
+  #stopFormer(former: ReadonlyMap<string, FormerTarget | undefined>, which: (name: string) => boolean): void {
     for (const record of former.values()) {
-      if (record === undefined) continue;
+      if (record === undefined || !which(record.name)) continue;
       const target = this.#resources.targets.get(record.name);
       if (target !== undefined && this.#isFound(target, former)) continue;
       const stopped = this.#resources.stopFormer(record).catch((error: unknown) => {
@@ -146,6 +151,7 @@ export class Engine implements EngineApi {
         });
       });
       this.#background.push(stopped);
+      this.#resources.startAfter(record.name, stopped);
     }
   }
 

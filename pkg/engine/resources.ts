@@ -32,6 +32,8 @@ export class Resources {
   readonly #options: ResourceOptions;
   /** By name, since the daemon's start. */
   readonly #histories = new Map<string, TargetHistory>();
+  /** By name: what a target's start waits for. */
+  readonly #formerGone = new Map<string, Promise<void>>();
 
   constructor(options: ResourceOptions) {
     this.#options = options;
@@ -54,7 +56,10 @@ export class Resources {
       log,
       history,
       moved: targetListener(events, config.name),
-      prepare: () => (kind.startsService ? directory.prepare(target.config) : Promise.resolve()),
+      prepare: async () => {
+        await this.#formerGone.get(config.name);
+        if (kind.startsService) await directory.prepare(target.config);
+      },
       untilReady: (ready, signal) => untilReady({ config: ready, endpoints: config.endpoints, clock, tools }, signal),
       createHandler: (died) =>
         kind.create({
@@ -92,6 +97,12 @@ export class Resources {
 
   directory(target: string): TargetDirectory {
     return new TargetDirectory(this.#options.runtimeDir, target, this.#options.log.with({ target }));
+  }
+
+  /** No service of this name is started before `gone`, which never rejects. */
+  startAfter(name: string, gone: Promise<void>): void {
+    this.#formerGone.set(name, gone);
+    void gone.then(() => this.#formerGone.delete(name));
   }
 
   /** Stops the service of a target that a daemon which is no more had, if it still runs. @throws why it can't be stopped */
