@@ -1,7 +1,9 @@
 /** What the contract suites begin with. */
+import { vi } from "vitest";
+import { paced } from "../../test/pace.ts";
 import { type AddrPort, parseAddrPort } from "../value/addr-port.ts";
 import type { Protocol } from "../value/protocol.ts";
-import type { Dataplane, GroupSpec, MappingSpec } from "./dataplane.ts";
+import type { Dataplane, Group, GroupSpec, MappingSpec } from "./dataplane.ts";
 
 /** A started dataplane with somebody on either side of it. */
 export interface DataplaneHarness {
@@ -54,4 +56,9 @@ export function mappingSpec(
     hold: { timeoutMs: 30_000, maxFlows: 1024 },
     gates: { allow: [], deny: [], ignore: [] },
   };
+}
+
+/** Until so many packets that were sent are held. */
+export async function untilHeld(group: Pick<Group, "held">, count: number): Promise<void> {
+  await vi.waitUntil(() => group.held === count, { timeout: paced(5000), interval: 5 });
 }

@@ -9,6 +9,7 @@ import {
   LISTEN_81,
   mappingSpec,
   OTHER,
+  untilHeld,
   WILDCARD,
   WILDCARD_81,
 } from "./contract-given.ts";
@@ -117,7 +118,7 @@ export function observeContract(name: string, open: (options: HarnessOptions) =>
       const former = group.createMapping({ ...mappingSpec("one"), ...listening("one") });
       await former.enable();
       const answer = harness.send("tcp", LISTEN, "127.0.0.21");
-      await harness.wait(100);
+      await untilHeld(group, 1);
       const closed = former.close();
       const next = group.createMapping({ ...mappingSpec("two"), ...listening("two") });
       await Promise.all([closed, next.enable()]);
@@ -125,11 +126,11 @@ export function observeContract(name: string, open: (options: HarnessOptions) =>
       await answer;
       await group.deactivate();
       const refused = harness.send("tcp", LISTEN, "127.0.0.22");
-      await harness.wait(100);
+      await untilHeld(group, 1);
       group.refuseHeld();
       await refused;
       const dropped = harness.send("tcp", LISTEN, "127.0.0.23");
-      await harness.wait(100);
+      await untilHeld(group, 1);
       await next.close();
       await dropped;
       expect(told).toEqual([
