@@ -106,7 +106,7 @@ export class NftDataplane implements Dataplane {
     });
     this.#traffic = new TrafficCounters(options.config.table);
     const leaving = this.#traffic.leaving.bind(this.#traffic);
-    this.#transactor = new Transactor(this.#nft, options.config.table, this.#repair.bind(this), leaving);
+    this.#transactor = new Transactor(this.#nft, options.config.table, this.#repair.bind(this), leaving, options.clock);
     this.#claims = new MappingClaims(options.config.wildcardOverlap);
     this.#content = new TableContent(options.config.table);
     this.#whole = new WholeTable(options.config.table, this.#content);

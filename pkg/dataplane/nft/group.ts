@@ -59,10 +59,11 @@ export class NftGroup implements Group {
 
   async activate(): Promise<void> {
     this.#refuseClosed();
+    const letsGo = this.held > 0;
     // what is held goes on at once: its way is in the table already
     this.#setOpen(true);
     try {
-      await this.#setActive(true);
+      await this.#setActive(true, letsGo);
     } catch (error) {
       this.#setOpen(false);
       throw error;
@@ -72,7 +73,7 @@ export class NftGroup implements Group {
   async deactivate(): Promise<void> {
     this.#refuseClosed();
     this.#setOpen(false);
-    await this.#setActive(false);
+    await this.#setActive(false, false);
   }
 
   #setOpen(open: boolean): void {
@@ -83,14 +84,15 @@ export class NftGroup implements Group {
     }
   }
 
-  #setActive(active: boolean): Promise<void> {
-    return this.#change(`${active ? "open" : "shut"} the mappings of "${this.name}"`, () => {
+  #setActive(active: boolean, patient: boolean): Promise<void> {
+    const alter = (): (() => void) => {
       const former = this.#active;
       this.#active = active;
       return () => {
         this.#active = former;
       };
-    });
+    };
+    return this.#change(`${active ? "open" : "shut"} the mappings of "${this.name}"`, alter, patient);
   }
 
   get held(): number {
@@ -172,7 +174,7 @@ export class NftGroup implements Group {
   }
 
   /** Lets `alter` change what should be in the table, and brings the table there. `alter` returns its own undo. */
-  #change(doing: string, alter: () => () => void): Promise<void> {
+  #change(doing: string, alter: () => () => void, patient = false): Promise<void> {
     const change: Change = () => {
       const before = this.#elements();
       const wasPresent = this.#present;
@@ -191,7 +193,7 @@ export class NftGroup implements Group {
         },
       };
     };
-    return this.#share.transactor.submit(change, doing);
+    return this.#share.transactor.submit(change, doing, patient);
   }
 
   /** Whoever comes anew from the same port is to be counted anew by wake limits: each time that something changes, the flows counted are forgotten. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { FakeClock, settle } from "../../clock/fake-clock.ts";
 import type { ToolRunner } from "../../process/process.ts";
 import { Nft } from "./nft.ts";
 import { type Change, Transactor } from "./transactor.ts";
@@ -38,18 +39,52 @@ function setUp() {
     return remade.length > 1 ? Promise.reject(new Error("cannot be made")) : Promise.resolve();
   };
   const leaving: string[] = [];
-  const transactor = new Transactor(new Nft(tools), "t", remake, (deleted) => {
-    const keys = deleted.map(({ key }) => key).join();
-    if (keys !== "") leaving.push(`${keys} leaves after ${String(transactions.length)}`);
-    return Promise.resolve((gone) => {
-      if (keys !== "") leaving.push(`${keys} ${gone ? "is gone" : "stays"} after ${String(transactions.length)}`);
-    });
-  });
+  const clock = new FakeClock();
+  const transactor = new Transactor(
+    new Nft(tools),
+    "t",
+    remake,
+    (deleted) => {
+      const keys = deleted.map(({ key }) => key).join();
+      if (keys !== "") leaving.push(`${keys} leaves after ${String(transactions.length)}`);
+      return Promise.resolve((gone) => {
+        if (keys !== "") leaving.push(`${keys} ${gone ? "is gone" : "stays"} after ${String(transactions.length)}`);
+      });
+    },
+    clock,
+  );
   const begun = transactor.begin(() => Promise.resolve());
-  return { transactor, begun, transactions, picture, change, remade, leaving };
+  return { transactor, begun, transactions, picture, change, remade, leaving, clock };
 }
 
 describe("Transactor", () => {
+  it("lets patient changes wait for as long as no other comes, in order", async () => {
+    const { begun, transactor, transactions, change, clock } = setUp();
+    await begun;
+    const patient = transactor.submit(change("a"), "add a", true);
+    await settle();
+    expect(transactions).toEqual([]);
+    await clock.advance(5);
+    await patient;
+    expect(transactions).toEqual([["a after 0"]]);
+
+    const both = [transactor.submit(change("b"), "add b", true)];
+    await settle();
+    both.push(transactor.submit(change("c"), "add c"));
+    await Promise.all(both);
+    expect(transactions).toEqual([["a after 0"], ["b after 1", "c after 2"]]);
+  });
+
+  it("lets patient changes not wait before work that is to be done alone", async () => {
+    const { begun, transactor, transactions, change } = setUp();
+    await begun;
+    const patient = transactor.submit(change("a"), "add a", true);
+    await settle();
+    await transactor.alone(() => Promise.resolve());
+    await patient;
+    expect(transactions).toEqual([["a after 0"]]);
+  });
+
   it("puts what waits into one transaction, in order", async () => {
     const { begun, transactor, transactions, change } = setUp();
     await begun;
