@@ -102,7 +102,7 @@ if [ "${1:-}" != inside ]; then
   npm ping >/dev/null 2>&1 || skip "the npm packages that are built in cannot be had"
   base_images
   eval "$(documented build)" >"$work/log" 2>&1 || { tail -40 "$work/log" >&2 && fail "the image could not be built"; }
-  if grep -E '^WARN|level=warn|will be ignored' "$work/log"; then fail "the image was built with a warning"; fi
+  if grep -E '^WARN|^time=.* level=warn|will be ignored' "$work/log"; then fail "the image was built with a warning"; fi
   unshare --net --mount --propagation private bash test/package/container.sh inside "$work"
   exit
 fi
