@@ -86,7 +86,7 @@ check-unused:
 check-generated:
 	node_modules/.bin/tsx cmd/generate/main.ts --check
 
-TEST_PROGRAMS := nft conntrack iptables ip unshare curl nc python3 dig pgrep systemd-analyze zsh fish openssl promtool \
+TEST_PROGRAMS := nft conntrack iptables ip unshare curl nc python3 dig pgrep systemd-analyze zsh fish bash-completion openssl promtool \
 	postgres redis-server redis-cli dnsmasq dropbear ssh wakeonlan
 
 test: all
@@ -100,7 +100,7 @@ test-vm: all
 
 # the Debian package: in a bare Debian 12, and under systemd in a virtual machine; takes a Debian archive
 test-deb:
-	@sh test/setup/programs.sh debootstrap dpkg-deb dpkg-shlibdeps strip unshare nsenter setpriv pgrep nft conntrack curl
+	@sh test/setup/programs.sh debootstrap dpkg-deb dpkg-shlibdeps strip unshare nsenter setpriv pgrep nft conntrack curl ip
 	rm -f build/proxygw_*.deb
 	@$(MAKE) --no-print-directory deb DEB_COMPRESSION="-Zgzip -z1"
 	bash test/package/suite.sh

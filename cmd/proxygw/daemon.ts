@@ -16,6 +16,7 @@ import type { Registry } from "../../pkg/plugin/registry.ts";
 import { Progress, watchedTools } from "../../pkg/progress/progress.ts";
 import { systemCommands, systemTools } from "../../pkg/process/runner.ts";
 import { version } from "../../pkg/version/version.ts";
+import { adviceOn } from "./advice.ts";
 import { readConfig } from "./config-thread.ts";
 import { refuseUntrusted } from "./config-trust.ts";
 import { isLocal } from "./own-address.ts";
@@ -38,6 +39,7 @@ const ENDINGS: Readonly<Partial<Record<NodeJS.Signals, Ending | undefined>>> = {
 /** `file`: what `config` was read from. Resolves after a clean stop. @throws what kept it from starting, or from stopping cleanly */
 export async function runDaemon(file: string, config: Config, registry: Registry): Promise<void> {
   const logger = createLogger(config.log);
+  advise(config, logger);
   const stop = stopSignal(logger);
   const unguard = outliveUnexpected(logger);
   // until there is an engine to reload: a signal without a listener would end the process
@@ -123,6 +125,10 @@ export async function runDaemon(file: string, config: Config, registry: Registry
   }
 }
 
+function advise(config: Config, log: Log): void {
+  for (const each of adviceOn(config)) log.warn(each);
+}
+
 /**
  * Reads the file again and brings the engine there. @throws Fault CONFIG_INVALID (the message is the report, of several lines),
  *   LOG_UNWRITABLE, or of the engine; nothing changed then
@@ -138,6 +144,7 @@ async function reloadFrom(file: string, registry: Registry, engine: Engine, logg
       throw error;
     });
     logger.info("configuration reloaded", { file, ...report });
+    advise(config, logger);
     return report;
   } catch (error) {
     logger.error("the configuration was not reloaded, and nothing changed", { file, error: messageOf(error) });

@@ -7,6 +7,7 @@ import { messageOf } from "../../pkg/fault/fault.ts";
 import { Registry } from "../../pkg/plugin/registry.ts";
 import { version } from "../../pkg/version/version.ts";
 import { closeInheritedDescriptors } from "../../pkg/process/inherited-descriptors.ts";
+import { adviceOn } from "./advice.ts";
 import { checkReport } from "./check.ts";
 import { answerWith, fileOfThread, readConfig } from "./config-thread.ts";
 import { configFlaw, refuseUntrusted } from "./config-trust.ts";
@@ -48,9 +49,11 @@ program
   .option(...CONFIG_OPTION)
   .action(async (_options: unknown, command: Command) => {
     const { config } = command.optsWithGlobals<{ config: string }>();
-    const lines = await checkReport(config, await readConfig(config, new Registry(registrations)));
+    const read = await readConfig(config, new Registry(registrations));
+    const lines = await checkReport(config, read);
     const flaw = await configFlaw(config, process.env);
     if (flaw !== undefined) process.stderr.write(`proxygw: the daemon would refuse ${config}: ${flaw}\n`);
+    for (const each of adviceOn(read)) process.stderr.write(`proxygw: ${config}: ${each}\n`);
     process.stdout.write(`${lines.join("\n")}\n`);
   });
 

@@ -86,6 +86,7 @@ export async function ctl(args: string | readonly string[], options: Options = {
     stderr: (text) => (stderr += text),
     flushed: () => Promise.resolve(),
     outputClosed: options.outputClosed ?? new AbortController().signal,
+    heedOutput: () => Promise.resolve(() => undefined),
     isTerminal: options.isTerminal ?? false,
     style: NO_COLOURS,
     openTerminal: () => Promise.reject(new Fault("NO_TERMINAL", "no terminal")),

@@ -39,6 +39,7 @@ async function main(): Promise<void> {
       if (process.stdout.writableNeedDrain) await once(process.stdout, "drain", { signal });
     },
     outputClosed: closed.signal,
+    heedOutput: () => heedOutput(closed),
     isTerminal,
     style: isTerminal && noColour === "" && terminal !== "dumb" ? COLOURS : NO_COLOURS,
     openTerminal: async () => {
@@ -54,6 +55,19 @@ async function main(): Promise<void> {
   });
   // not process.exit(): a pipe may not have taken all of the output yet
   process.exitCode ??= status;
+}
+
+async function heedOutput(closed: AbortController): Promise<() => void> {
+  const { watchForHangUp } = await import("../../pkg/netlink/hang-up.ts");
+  try {
+    return await watchForHangUp(process.stdout.fd, () => {
+      closed.abort();
+    });
+  } catch (error) {
+    // a copy of the program alone, without the native module, finds out at the next write
+    if (hasCode(error, "FFI_UNAVAILABLE")) return () => undefined;
+    throw error;
+  }
 }
 
 void main();

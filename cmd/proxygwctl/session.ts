@@ -18,6 +18,8 @@ export interface Surroundings {
   readonly flushed: () => Promise<void>;
   /** Aborts when nobody reads standard output any more. */
   readonly outputClosed: AbortSignal;
+  /** From now on that is noticed at once, not only at the next write. Resolves with what ends it. */
+  readonly heedOutput: () => Promise<() => void>;
   /** Whether standard output is a terminal. */
   readonly isTerminal: boolean;
   readonly style: Style;

@@ -10,8 +10,9 @@ interface WatchOptions {
 
 /** Prints events as they come. Returns when nobody reads them any more. @throws when the daemon goes away, or at an interrupt */
 export async function watch(session: Session, names: readonly string[], options: WatchOptions): Promise<void> {
-  const { stdout, flushed, style, outputClosed } = session.surroundings;
+  const { stdout, flushed, style, outputClosed, heedOutput } = session.surroundings;
   const wanted = new Set(names);
+  const release = await heedOutput();
   try {
     for await (const event of session.events(options.events)) {
       if (event === undefined) {
@@ -26,6 +27,8 @@ export async function watch(session: Session, names: readonly string[], options:
     }
   } catch (error) {
     if (!outputClosed.aborted) throw error;
+  } finally {
+    release();
   }
 }
 

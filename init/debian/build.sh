@@ -47,11 +47,13 @@ licence() {
   fail "the licence of $node is not beside it; name its file with NODE_LICENSE, or leave Node.js out with DEB_NODE=system"
 }
 
-find "$root" -name '*.node' -exec strip --strip-unneeded {} +
+# as dh_strip does
+strip_all() { strip --strip-unneeded --remove-section=.comment --remove-section=.note "$@"; }
+find "$root" -name '*.node' | while read -r module; do strip_all "$module"; done
 if [ "$DEB_NODE" = bundled ]; then
   licence=$(licence)
   install -m 755 "$node" "$root$pkglibdir/node"
-  strip --strip-unneeded "$root$pkglibdir/node"
+  strip_all "$root$pkglibdir/node"
   runtime="" describe="It contains Node.js $(node --version), by which it runs."
 else
   runtime="nodejs (>= 20.19)" describe="It runs by the system's Node.js."
@@ -67,7 +69,7 @@ doc=$root$docdir
     printf '\n\n%s\n\n' "The licence of Node.js, $pkglibdir/node:"
     cat "$licence"
   fi
-} >"$doc/copyright"
+} | tr -d '\r' >"$doc/copyright"
 rm -f "$doc/licences"
 find "$root$pkglibdir/node_modules" -name 'LICENSE*' -delete
 {

@@ -12,7 +12,7 @@ action=$1
 fill() {
   sed -e "s|@bindir@|$bindir|g" -e "s|@pkglibdir@|$pkglibdir|g" -e "s|@program@|${program:-}|g" \
     -e "s|/usr/bin/proxygw|$bindir/proxygw|g" -e "s|/etc/proxygw.yaml|$sysconfdir/proxygw.yaml|g" \
-    -e "s|/usr/share/proxygw/|$pkgdatadir/|g" "$1"
+    -e "s|\$schema=\(\.\./\)*proxygw.schema.json|\$schema=$pkgdatadir/proxygw.schema.json|" -e "s|/usr/share/proxygw/|$pkgdatadir/|g" "$1"
 }
 
 # put MODE SOURCE DESTINATION: as it is; put_filled: with the paths above
@@ -46,8 +46,6 @@ native() {
 }
 
 completion() {
-  # a client without the command has no completions
-  build/proxygwctl --help | grep -q '^  completion' || return 0
   if [ "$action" = install ]; then build/proxygwctl completion "$1" >"build/completion.$1"; fi
   put 644 "build/completion.$1" "$2"
 }
@@ -72,12 +70,17 @@ put_filled 644 init/systemd/proxygw.service "$unitdir/proxygw.service"
 for page in proxygw.8 proxygwctl.8 proxygw.yaml.5; do
   put_filled 644 "init/man/$page" "$mandir/man${page##*.}/$page"
 done
-for document in README.md docs/install.md docs/reference.md docs/security.md; do
+put 644 configs/grafana/proxygw.json "$pkgdatadir/grafana/proxygw.json"
+put 644 configs/prometheus/alerts.yaml "$pkgdatadir/prometheus/alerts.yaml"
+for document in README.md docs/*.md docs/bench.svg; do
   put 644 "$document" "$docdir/$document"
 done
 [ "$action" = uninstall ] || sh init/install/licences.sh >build/licences
 put 644 build/licences "$docdir/licences"
 put_filled 644 configs/proxygw.example.yaml "$docdir/examples/proxygw.yaml"
+for example in configs/examples/*.yaml; do
+  put_filled 644 "$example" "$docdir/examples/${example##*/}"
+done
 completion bash "$bashcompdir/proxygwctl"
 completion zsh "$zshcompdir/_proxygwctl"
 completion fish "$fishcompdir/proxygwctl.fish"
@@ -89,6 +92,8 @@ if [ "$action" = install ]; then
     echo "The control socket of $config is for a group that is not there yet: groupadd --system proxygw"
   fi
 else
-  rmdir -p "$DESTDIR$pkgdatadir/systemd" "$DESTDIR$docdir/docs" "$DESTDIR$docdir/examples" 2>/dev/null || true
+  for directory in "$pkgdatadir/grafana" "$pkgdatadir/prometheus" "$pkgdatadir/systemd" "$docdir/docs" "$docdir/examples"; do
+    rmdir -p "$DESTDIR$directory" 2>/dev/null || true
+  done
   if [ -e "$DESTDIR$config" ]; then echo "$DESTDIR$config is left where it is"; fi
 fi

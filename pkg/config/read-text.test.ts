@@ -1,4 +1,6 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { constants } from "node:fs";
+import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -23,6 +25,28 @@ describe("readText", () => {
   it("reads text, also from what is not a regular file", async () => {
     expect(await readText(await file("ä: 1\n"))).toBe("ä: 1\n");
     expect(await readText("/dev/null")).toBe("");
+  });
+
+  it("reads pipes, but does not wait for somebody who writes to them", async () => {
+    const path = join(directory, "pipe");
+    execFileSync("mkfifo", [path]);
+    await expect(readText(path)).rejects.toThrow(/pipe: nobody writes to this pipe; name a regular file/);
+
+    // a reader of our own, so that the writer can open it
+    const reader = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const writer = await open(path, "w");
+    const text = readText(path);
+    await writer.write("version: ");
+    await writer.write("v1\n");
+    await writer.close();
+    expect(await text).toBe("version: v1\n");
+
+    // what is left in it by a writer who has gone
+    const another = await open(path, "w");
+    await another.write("version: v2\n");
+    await another.close();
+    expect(await readText(path)).toBe("version: v2\n");
+    await reader.close();
   });
 
   it("reads up to 8 MiB", async () => {

@@ -1,6 +1,8 @@
 import { isUtf8 } from "node:buffer";
-import { open } from "node:fs/promises";
-import { hasCode, messageOf } from "../fault/fault.ts";
+import { closeSync, constants, openSync, readSync } from "node:fs";
+import { open, stat } from "node:fs/promises";
+import { Socket } from "node:net";
+import { Fault, hasCode, messageOf } from "../fault/fault.ts";
 import { fileError } from "./config-error.ts";
 
 const LARGEST_MIB = 8;
@@ -16,6 +18,7 @@ export async function readText(path: string): Promise<string> {
 
 async function readBytes(path: string): Promise<Buffer> {
   try {
+    if ((await stat(path)).isFIFO()) return await readPipe(path);
     await using file = await open(path);
     const chunks: Buffer[] = [];
     let size = 0;
@@ -30,6 +33,47 @@ async function readBytes(path: string): Promise<Buffer> {
   }
 }
 
+/**
+ * Without waiting for somebody who writes: to open a pipe that has no writer, or to read one in the pool of threads, may take for ever, and
+ * with it a thread that files and host names need.
+ */
+async function readPipe(path: string): Promise<Buffer> {
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const chunks: Buffer[] = [];
+  let size = 0;
+  const isFull = (chunk: Buffer): boolean => {
+    chunks.push(chunk);
+    size += chunk.length;
+    return size > LARGEST;
+  };
+  if (readWhatIsThere(descriptor, isFull)) {
+    closeSync(descriptor);
+    if (size === 0)
+      throw new Fault("NO_WRITER", "nobody writes to this pipe; name a regular file, or have something write to it first");
+  } else {
+    // closes the descriptor in the end
+    for await (const chunk of new Socket({ fd: descriptor, readable: true, writable: false })) {
+      if (isFull(chunk as Buffer)) break;
+    }
+  }
+  return Buffer.concat(chunks);
+}
+
+/** Whether that was all: `isFull` has said so, or there is nobody who could write more. */
+function readWhatIsThere(descriptor: number, isFull: (chunk: Buffer) => boolean): boolean {
+  for (;;) {
+    try {
+      const buffer = Buffer.allocUnsafe(64 * 1024);
+      const length = readSync(descriptor, buffer);
+      if (length === 0 || isFull(buffer.subarray(0, length))) return true;
+    } catch (error) {
+      if (hasCode(error, "EAGAIN")) return false;
+      closeSync(descriptor);
+      throw error;
+    }
+  }
+}
+
 function whyUnreadable(path: string, error: unknown): string {
   if (path === "") return "no file is named; give the path of the configuration file";
   if (hasCode(error, "ENOENT")) return "there is no such file; create it, or name another one with --config";
@@ -37,6 +81,7 @@ function whyUnreadable(path: string, error: unknown): string {
   if (hasCode(error, "EISDIR")) return "this is a directory; name the file in it";
   if (hasCode(error, "EACCES") || hasCode(error, "EPERM"))
     return "no permission to read this file; run as root, or change its mode";
+  if (hasCode(error, "NO_WRITER")) return messageOf(error);
   return `the file can't be read: ${messageOf(error)}`;
 }
 

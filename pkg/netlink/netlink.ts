@@ -1,10 +1,10 @@
 /**
  * Package netlink: packets that the kernel holds for the daemon to decide on (netfilter queues), and a look at what is in
- * nftables (ruleset.ts).
+ * nftables (ruleset.ts); and, since no other package calls foreign functions, whether a pipe still has a reader (hang-up.ts).
  *
  * Owns the sockets on which the kernel is talked to, the form of the messages on them, and the reading of packet headers.
- * It is the only package that calls foreign functions. Must not know why a packet is held or what would let it go, and
- * keeps no packets: they stay in the kernel. Changes nothing in nftables, and does not know what should be there.
+ * Must not know why a packet is held or what would let it go, and keeps no packets: they stay in the kernel. Changes nothing in
+ * nftables, and does not know what should be there.
  */
 import type { Fault } from "../fault/fault.ts";
 

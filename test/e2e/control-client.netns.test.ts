@@ -242,6 +242,15 @@ describe("proxygwctl", () => {
     expect(stdout).toBe("backend\ttarget, active\ndrain\tstop a target that no flow is alive on, and wait until it has stopped");
   });
 
+  it.each([
+    ["before it watches", "true"],
+    ["while it watches", "until ss -Hx state established | grep -q ctl.sock; do :; done"],
+  ])("watch ends when its reader does so %s, though no event comes", async (_when, reader) => {
+    const limit = String(paced(20_000) / 1000);
+    const script = `set -o pipefail; timeout ${limit} ${CONTROL} --socket ${socket} watch | { ${reader}; }`;
+    expect(await topology.run("gateway", "bash", "-c", script)).toMatchObject({ exitCode: 0, stderr: "" });
+  });
+
   it("top and watch end, with a word, when the daemon does", async () => {
     const watching = topology.run("gateway", join(bin, "proxygwctl"), "--socket", socket, "watch");
     await until("it watches", watched);

@@ -2,13 +2,9 @@
 # deb.sh: the Debian package in a bare Debian 12: installed, used, upgraded under an open connection, removed, purged; then the same
 # root as a container that has few rights. With systemd as process 1, the same in a virtual machine (upgrade.test.ts).
 # Called by `make test-deb`. Status 77: there can be no such root here.
-#
-# env: TEST_DEB_ROOT  keeps the unpacked system between runs; default ~/.cache/proxygw-deb
 set -eu
 cd "$(dirname "$0")/../.."
 PATH=$PATH:/usr/sbin:/sbin
-cache=${TEST_DEB_ROOT:-${XDG_CACHE_HOME:-$HOME/.cache}/proxygw-deb}
-suite=bookworm
 work=$(mktemp -d)
 root=$work/root
 passed=0
@@ -54,26 +50,8 @@ architecture=$(dpkg --print-architecture)
 package=$(ls build/proxygw_*_"$architecture".deb)
 [ "$(echo "$package" | wc -l)" = 1 ] || fail "there should be one package in build, but there are: $package"
 
-# where this machine has its packages from
-mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 2>/dev/null | awk -v suite=$suite '$2 == suite { print $1; exit }')
-[ -n "$mirror" ] || mirror=$(apt-get indextargets --format '$(REPO_URI) $(LABEL)' 2>/dev/null | awk '$2 == "Debian" { print $1; exit }')
-[ -n "$mirror" ] || skip "this machine has no Debian archive among its sources of packages"
 # what it depends on and recommends
-needed="nftables conntrack adduser iptables"
-base=$cache/$suite-$architecture-${needed// /-}.tar
-if [ ! -e "$base" ]; then
-  echo "making a bare Debian ($suite); it is kept in $cache"
-  mkdir -p "$cache"
-  debootstrap --variant=minbase $suite "$work/base" "$mirror" >"$work/log" 2>&1 || {
-    tail -5 "$work/log" >&2
-    skip "debootstrap failed"
-  }
-  chroot "$work/base" sh -ec "apt-get update -qq; apt-get install -y -qq --no-install-recommends $needed >/dev/null; apt-get clean" \
-    >"$work/log" 2>&1 || { tail -5 "$work/log" >&2 && skip "the packages that it depends on cannot be had"; }
-  tar -C "$work/base" -cf "$base.new" .
-  mv "$base.new" "$base"
-  rm -rf "$work/base"
-fi
+base=$(bash test/package/bare-debian.sh nftables conntrack adduser iptables) || skip "there is no bare Debian to be had"
 
 mkdir "$root"
 tar -C "$root" -xf "$base"
@@ -110,9 +88,19 @@ inside dpkg -i /tmp/first.deb >"$work/log" 2>&1 || { cat "$work/log" && fail "dp
 equal "version" "${version%%+*}" "$(inside proxygw --version)"
 inside sh -ec 'proxygw check; proxygwctl --version; getent group proxygw' >/dev/null
 ok "installs on a bare Debian 12, with its Node.js"
-for page in man8/proxygw.8.gz man8/proxygwctl.8.gz man5/proxygw.yaml.5.gz; do [ -s "$root/usr/share/man/$page" ] || fail "there is no $page"; done
+for each in man/man8/proxygw.8.gz man/man8/proxygwctl.8.gz man/man5/proxygw.yaml.5.gz \
+  bash-completion/completions/proxygwctl zsh/vendor-completions/_proxygwctl fish/vendor_completions.d/proxygwctl.fish \
+  proxygw/proxygw.schema.json proxygw/grafana/proxygw.json proxygw/prometheus/alerts.yaml proxygw/systemd/hardened.conf \
+  doc/proxygw/copyright doc/proxygw/changelog.gz doc/proxygw/README.md doc/proxygw/docs/install.md doc/proxygw/examples/proxygw.yaml; do
+  [ -s "$root/usr/share/$each" ] || fail "there is no $each"
+done
+for each in bash:bash-completion/completions/ zsh:zsh/vendor-completions/_ fish:fish/vendor_completions.d/; do
+  installed=$(echo "$root/usr/share/${each#*:}"proxygwctl*)
+  inside proxygwctl completion "${each%%:*}" | cmp - "$installed" || fail "$installed is not what proxygwctl prints"
+done
+diff <(cd configs/examples && ls) <(ls "$root/usr/share/doc/proxygw/examples" | grep -v '^proxygw.yaml$') || fail "the examples are not all there"
 equal "enabled" enabled "$(inside sh -c 'test -L /etc/systemd/system/multi-user.target.wants/proxygw.service && echo enabled')"
-ok "brings manual pages, and a unit that is enabled"
+ok "brings manual pages, completions, schema, dashboard, alert rules, examples, and a unit that is enabled"
 
 status() { inside proxygwctl status; }
 ready() { if [ -e "$root/tmp/log" ]; then grep -c msg=ready "$root/tmp/log" || true; else echo 0; fi; }
@@ -152,10 +140,10 @@ frontends:
 CONFIG
 cp "$root/etc/proxygw.yaml" "$work/proxygw.yaml"
 start
-# a client that keeps its connection
+# a client that keeps its connection; nothing is to be said of it when it is killed in the end
 mkfifo "$root/tmp/say" "$root/tmp/hear"
 inside bash -c 'exec 3<>/dev/tcp/127.0.0.1/8088; while read -r line; do echo "$line" >&3; read -r answer <&3; echo "$answer"; done' \
-  <>"$root/tmp/say" >"$root/tmp/hear" &
+  <>"$root/tmp/say" >"$root/tmp/hear" 2>/dev/null &
 exec 4>"$root/tmp/say" 5<"$root/tmp/hear"
 answer() {
   echo hello >&4
@@ -165,6 +153,9 @@ answer() {
 }
 first=$(answer)
 ok "wakes a service for its first client ($first)"
+complete='source /usr/share/bash-completion/completions/proxygwctl; COMP_WORDS=(proxygwctl warm ec) COMP_CWORD=2; _proxygwctl; echo "${COMPREPLY[*]}"'
+equal "what bash completes" echo "$(inside bash -c "$complete")"
+ok "completes names of targets in bash"
 
 inside dpkg -i /tmp/next.deb >"$work/log" 2>&1 || { cat "$work/log" && fail "the upgrade"; }
 kill -0 "$daemon" || fail "the upgrade has ended a daemon that it cannot start again"

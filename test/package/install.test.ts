@@ -8,11 +8,12 @@ import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { visit } from "../e2e/clients.ts";
 import { Daemon, until } from "../e2e/daemon.ts";
-import { lasting, onDemand } from "../e2e/on-demand.ts";
+import { lasting, onDemand, PYTHON } from "../e2e/on-demand.ts";
 import { CLIENT, GATEWAY, Topology } from "../e2e/topology.ts";
 import { paced } from "../pace.ts";
 
 const REPOSITORY = resolve(import.meta.dirname, "../..");
+const TYPIST = join(REPOSITORY, "test/e2e/typist.py");
 
 interface Ran {
   readonly status: number;
@@ -64,6 +65,9 @@ describe("make install", () => {
     expect(files).toEqual(expect.arrayContaining(["/share/man/man8/proxygw.8", "/share/man/man8/proxygwctl.8"]));
     expect(files).toEqual(expect.arrayContaining(["/share/man/man5/proxygw.yaml.5", "/share/proxygw/proxygw.schema.json"]));
     expect(files).toContain("/share/proxygw/systemd/unprivileged.conf");
+    expect(files).toEqual(
+      expect.arrayContaining(["/share/proxygw/grafana/proxygw.json", "/share/proxygw/prometheus/alerts.yaml"]),
+    );
     expect(files).toContain("/lib/proxygw/node_modules/koffi/package.json");
     // no sources, nothing for other C libraries
     expect(files.filter((each) => /\.(cc|hh|gyp|d\.ts)$|musl/.test(each))).toEqual([]);
@@ -82,6 +86,21 @@ describe("make install", () => {
     await writeFile(config, "version: v1\n");
     expect(await make("install", wanted)).toMatchObject({ status: 0 });
     expect(await readFile(config, "utf8")).toBe("version: v1\n");
+  });
+
+  it("brings all documents, and all examples, which name the schema where it is", async () => {
+    const documents = join(prefix, "share/doc/proxygw");
+    for (const [source, installed] of [
+      ["docs", "docs"],
+      ["configs/examples", "examples"],
+    ] as const)
+      expect(await readdir(join(documents, installed))).toEqual(expect.arrayContaining(await readdir(join(REPOSITORY, source))));
+    const examples = await filesIn(join(documents, "examples"));
+    expect(examples).toContain("/proxygw.yaml");
+    for (const each of examples) {
+      const text = await readFile(join(documents, "examples", each), "utf8");
+      expect(text.split("\n")[0], each).toBe(`# yaml-language-server: $schema=${prefix}/share/proxygw/proxygw.schema.json`);
+    }
   });
 
   it("prints the schema that it installs", async () => {
@@ -155,6 +174,42 @@ describe("make install", () => {
       expect([exitCode, stdout]).toEqual([0, expect.stringContaining('"state": "active"')]);
       expect(await daemon.stop()).toBe(0);
     });
+
+    it("has its names completed by shells that find what was installed", async () => {
+      daemon = await Daemon.start(topology, onDemand({ command: lasting("127.0.0.1:8080") }));
+      const line = `proxygwctl --config ${daemon.configFile} warm ba`;
+      const home = join(prefix, "home");
+      await mkdir(home);
+      const inShell = async (...command: string[]): Promise<string> => {
+        const environment = [`HOME=${home}`, `XDG_DATA_DIRS=${join(prefix, "share")}:/usr/share`];
+        const path = `PATH=${join(prefix, "bin")}:${process.env["PATH"] ?? ""}`;
+        const limit = `TYPIST_LIMIT=${String(paced(20_000) / 1000)}`;
+        const { stdout } = await topology.run("gateway", "env", ...environment, path, limit, "PS1=$ ", ...command);
+        return stdout;
+      };
+
+      const words = `COMP_WORDS=(${line}) COMP_CWORD=4`;
+      // the loader ends with 124 when it has found something
+      const bash = `source /usr/share/bash-completion/bash_completion; _completion_loader proxygwctl; echo $?`;
+      expect(await inShell("bash", "--norc", "-c", `${bash}; ${words}; _proxygwctl; echo "\${COMPREPLY[*]}"`)).toBe(
+        "124\nbackend",
+      );
+
+      const steps = [
+        {
+          type: `fpath=(${join(prefix, "share/zsh/site-functions")} $fpath); autoload -U compinit; compinit -u -D; echo loa''ded\n`,
+        },
+        { expect: "loaded" },
+        { type: `${line}\t` },
+        { expect: "backend" },
+        { type: "\x15exit\n" },
+      ];
+      const zsh = await inShell(PYTHON, TYPIST, JSON.stringify(steps), "zsh", "-f", "-i");
+      expect(JSON.parse(zsh)).toMatchObject({ missing: null });
+
+      expect(await inShell("fish", "-c", `complete -C '${line}'`)).toMatch(/^backend\t/);
+      await rm(home, { recursive: true });
+    });
   });
 
   it("is undone by make uninstall, but for the configuration", async () => {
@@ -163,6 +218,7 @@ describe("make install", () => {
     const { status, stdout } = await make("uninstall", wanted);
     expect([status, stdout]).toEqual([0, `${prefix}/etc/proxygw.yaml is left where it is\n`]);
     expect(await filesIn(prefix)).toEqual(["/etc/proxygw.yaml"]);
-    expect(existsSync(join(prefix, "lib/proxygw"))).toBe(false);
+    for (const each of ["lib/proxygw", "share/proxygw", "share/doc/proxygw"])
+      expect(existsSync(join(prefix, each)), each).toBe(false);
   });
 });

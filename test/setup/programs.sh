@@ -5,7 +5,8 @@ PATH=$PATH:/usr/sbin:/sbin
 missing= packages=
 for program in "$@"; do
   case $program in
-    # a module, which is no program
+    # a script and a module, which are no programs
+    bash-completion) [ ! -e /usr/share/bash-completion/bash_completion ] || continue ;;
     nginx-stream) [ ! -e /usr/lib/nginx/modules/ngx_stream_module.so ] || continue ;;
     # not in PATH
     postgres) ! ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || continue ;;

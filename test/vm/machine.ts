@@ -24,7 +24,12 @@ export async function run(file: string, ...args: string[]): Promise<Ran> {
 
 /** As run(), with what it printed. @throws when it fails */
 export async function output(file: string, ...args: string[]): Promise<string> {
-  const { stdout } = await execa(file, args, { timeout: paced(30_000), stdin: "ignore" });
+  return outputWithin(paced(30_000), file, ...args);
+}
+
+/** As output(), for a program that may take long: so many milliseconds. */
+export async function outputWithin(timeout: number, file: string, ...args: string[]): Promise<string> {
+  const { stdout } = await execa(file, args, { timeout, stdin: "ignore" });
   return stdout;
 }
 
