@@ -75,7 +75,7 @@ export function keyId(protocol: Protocol, address: AddrPort): string {
 const ADDRESS_IDS = new WeakMap<AddrPort, string>();
 
 /** `ADDRESS . PORT`, likewise. */
-export function addressId(address: AddrPort): string {
+function addressId(address: AddrPort): string {
   const known = ADDRESS_IDS.get(address);
   if (known !== undefined) return known;
   const id = hostId(address.address) + portId(address.port);

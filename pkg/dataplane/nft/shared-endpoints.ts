@@ -13,7 +13,6 @@ import { chainPart, setPart, type TablePart } from "./table-part.ts";
 /** Names of counting sets begin so; with the field of a packet that has the endpoint. */
 export const DIRECTIONS = { received: "daddr", sent: "saddr" } as const;
 export type Direction = keyof typeof DIRECTIONS;
-export type EndpointField = (typeof DIRECTIONS)[Direction];
 
 const NAMES = Object.keys(DIRECTIONS) as Direction[];
 const FAMILIES: readonly Family[] = ["ipv4", "ipv6"];
