@@ -40,7 +40,7 @@ const STATUS: Status = {
       kind: "static:on-demand",
       state: "running",
       since: NOW.toISOString(),
-      traffic: { flows: 3, connections: 120 },
+      traffic: { ...traffic, bytes_out: 2000 },
       protocol: "tcp",
       listen: "0.0.0.0:80",
       listens: ["0.0.0.0:80", "[::]:80"],
@@ -64,8 +64,8 @@ describe("status, as a table", () => {
       "db      inactive  1d1h       -      -        -         -  -                  -",
       "  last error, 42s ago: the command ended with 1",
       "",
-      "FRONTEND  STATE    SINCE  FLOWS  CONNS  HOLDING  LISTEN                   TARGET    TURNED AWAY",
-      "front     running  now        3    120  2        tcp 0.0.0.0:80, [::]:80  web:http  3 denied, 1 timed out",
+      "FRONTEND  STATE    SINCE  FLOWS  CONNS       IN      OUT  HOLDING  LISTEN                   TARGET    TURNED AWAY",
+      "front     running  now        3    120  977 KiB  2.0 KiB  2        tcp 0.0.0.0:80, [::]:80  web:http  3 denied, 1 timed out",
     ]);
   });
 

@@ -3,7 +3,6 @@ import { ageCell, errorNote, idleCell, stateCell, trafficCells, wakeCell } from 
 import type { Style } from "./style.ts";
 import { type Column, type Row, table } from "./table.ts";
 
-/** The kernel counts bytes for endpoints, which several frontends may share. */
 const TRAFFIC: readonly Column[] = ["FLOWS", "CONNS", "IN", "OUT"].map((title) => ({ title, right: true }));
 const TARGETS: readonly Column[] = [
   ...["TARGET", "STATE", "SINCE"].map((title) => ({ title })),
@@ -12,7 +11,7 @@ const TARGETS: readonly Column[] = [
 ];
 const FRONTENDS: readonly Column[] = [
   ...["FRONTEND", "STATE", "SINCE"].map((title) => ({ title })),
-  ...TRAFFIC.slice(0, 2),
+  ...TRAFFIC,
   ...["HOLDING", "LISTEN", "TARGET", "TURNED AWAY"].map((title) => ({ title })),
 ];
 
@@ -62,8 +61,7 @@ function frontendRow(frontend: DaemonFrontend, now: Date, style: Style): Row {
       frontend.name,
       stateCell(frontend.state, style),
       ageCell(frontend.since, now),
-      String(traffic?.flows ?? "-"),
-      String(traffic?.connections ?? "-"),
+      ...trafficCells(traffic),
       { text: String(holding), paint: holding > 0 ? style.yellow : undefined },
       `${frontend.protocol} ${listens.join(", ")}`,
       `${frontend.target_name}:${frontend.endpoint_name}`,

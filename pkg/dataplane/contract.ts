@@ -19,6 +19,7 @@ import {
 } from "./contract-given.ts";
 import type { Dataplane, HeldFlow, MappingSpec } from "./dataplane.ts";
 import { observeContract } from "./observe-contract.ts";
+import { shareContract } from "./share-contract.ts";
 
 /** What every implementation of Dataplane must do. Addresses are loopback ones of a network namespace made for the test. */
 export function dataplaneContract(name: string, open: (options: HarnessOptions) => Promise<DataplaneHarness>): void {
@@ -348,4 +349,5 @@ export function dataplaneContract(name: string, open: (options: HarnessOptions) 
     });
   });
   observeContract(name, open);
+  shareContract(name, open);
 }

@@ -130,6 +130,13 @@ export interface Traffic {
   /** All of the endpoint's, also those of flows that came to it directly. */
   received(protocol: Protocol, endpoint: AddrPort): PacketCount;
   sent(protocol: Protocol, endpoint: AddrPort): PacketCount;
+  /**
+   * Of flows that came by that route. As long as no other mapping leads to its endpoint, or has led there since the flows were last
+   * cut, all of the endpoint's: those that came to it directly are in there, and where a mapping has several routes to one
+   * endpoint, one of them has what belongs to all.
+   */
+  receivedBy(protocol: Protocol, route: Route): PacketCount;
+  sentBy(protocol: Protocol, route: Route): PacketCount;
 }
 
 export interface FlowSummary {

@@ -2,6 +2,7 @@ import { Fault } from "../fault/fault.ts";
 import type { FlowSummary, Group, GroupSpec, Mapping, MappingCounters, MappingSpec } from "./dataplane.ts";
 import type { Clock } from "../clock/clock.ts";
 import type { Log } from "../log/log.ts";
+import type { Route } from "../config/types.ts";
 import type { AddrPort } from "../value/addr-port.ts";
 import type { Protocol } from "../value/protocol.ts";
 import type { HoldRoom } from "./hold-room.ts";
@@ -17,7 +18,7 @@ export interface FakeWay {
 
 export interface FakeFlow extends FakeWay {
   group: FakeGroup;
-  endpoint: AddrPort;
+  readonly route: Route;
   timeoutMs: number;
   lastPacket: number;
   /** The idle clock does not see it. */

@@ -8,7 +8,7 @@ const BYTES = 60;
 
 const NOTHING: PacketCount = { packets: 0, bytes: 0 };
 
-/** What the fake counts. */
+/** What the fake counts, by routes and by endpoints. */
 export class FakeTraffic implements Traffic {
   readonly #begun = new Map<string, number>();
   readonly #received = new Map<string, PacketCount>();
@@ -24,16 +24,16 @@ export class FakeTraffic implements Traffic {
   }
 
   begin(protocol: Protocol, route: Route): void {
-    for (const key of [routeKey(protocol, route), endpointKey(protocol, route.endpoint)])
-      this.#begun.set(key, (this.#begun.get(key) ?? 0) + 1);
-    this.packet(protocol, route.endpoint, "received");
+    for (const key of keysOf(protocol, route)) this.#begun.set(key, (this.#begun.get(key) ?? 0) + 1);
+    this.packet(protocol, route, "received");
   }
 
-  packet(protocol: Protocol, endpoint: AddrPort, direction: "received" | "sent"): void {
+  packet(protocol: Protocol, route: Route, direction: "received" | "sent"): void {
     const counts = direction === "received" ? this.#received : this.#sent;
-    const key = endpointKey(protocol, endpoint);
-    const { packets, bytes } = counts.get(key) ?? NOTHING;
-    counts.set(key, { packets: packets + 1, bytes: bytes + BYTES });
+    for (const key of keysOf(protocol, route)) {
+      const { packets, bytes } = counts.get(key) ?? NOTHING;
+      counts.set(key, { packets: packets + 1, bytes: bytes + BYTES });
+    }
   }
 
   began(protocol: Protocol, route: Route): number {
@@ -51,6 +51,18 @@ export class FakeTraffic implements Traffic {
   sent(protocol: Protocol, endpoint: AddrPort): PacketCount {
     return this.#sent.get(endpointKey(protocol, endpoint)) ?? NOTHING;
   }
+
+  receivedBy(protocol: Protocol, route: Route): PacketCount {
+    return this.#received.get(routeKey(protocol, route)) ?? NOTHING;
+  }
+
+  sentBy(protocol: Protocol, route: Route): PacketCount {
+    return this.#sent.get(routeKey(protocol, route)) ?? NOTHING;
+  }
+}
+
+function keysOf(protocol: Protocol, route: Route): readonly [string, string] {
+  return [routeKey(protocol, route), endpointKey(protocol, route.endpoint)];
 }
 
 function routeKey(protocol: Protocol, { listen, endpoint }: Route): string {

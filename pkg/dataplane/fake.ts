@@ -113,13 +113,13 @@ export class FakeDataplane implements Dataplane, FakeOwner {
     await Promise.resolve();
     for (const flow of this.flows) {
       if (!this.alive(flow) || !this.groups.has(flow.group)) continue;
-      const { protocol, source, destination, endpoint, ignored } = flow;
+      const { protocol, source, destination, route, ignored } = flow;
       const remainingMs = flow.lastPacket + flow.timeoutMs - this.clock.now();
       visit({
         protocol,
         source,
         destination,
-        endpoint,
+        endpoint: route.endpoint,
         state: protocol === "tcp" ? "ESTABLISHED" : undefined,
         remainingMs,
         ignored,
@@ -225,12 +225,11 @@ export class FakeDataplane implements Dataplane, FakeOwner {
 
   #reach({ mapping, route, ignored, answer, protocol, source, destination }: FakePacket): void {
     const { group, spec } = mapping;
-    const { endpoint } = route;
     const way = { protocol, source, destination };
-    this.flows.push({ ...way, group, endpoint, timeoutMs: spec.flowTimeoutMs, lastPacket: this.clock.now(), ignored });
+    this.flows.push({ ...way, group, route, timeoutMs: spec.flowTimeoutMs, lastPacket: this.clock.now(), ignored });
     this.counted.begin(protocol, route);
     if (!ignored) group.lastPacket = this.clock.now();
-    answer(formatAddrPort(endpoint));
+    answer(formatAddrPort(route.endpoint));
   }
 
   /** A further packet on each flow of `group` that is alive. */
@@ -238,7 +237,7 @@ export class FakeDataplane implements Dataplane, FakeOwner {
     for (const flow of this.flows) {
       if (flow.group.name !== group || !this.alive(flow)) continue;
       flow.lastPacket = this.clock.now();
-      for (const direction of ["received", "sent"] as const) this.counted.packet(flow.protocol, flow.endpoint, direction);
+      for (const direction of ["received", "sent"] as const) this.counted.packet(flow.protocol, flow.route, direction);
       if (!flow.ignored) flow.group.lastPacket = this.clock.now();
     }
   }

@@ -45,8 +45,8 @@ describe("Engine: traffic", () => {
       { flows: 0, connections: 0, ...none },
     ]);
     expect(frontends?.map(({ traffic }) => traffic)).toEqual([
-      { flows: 2, connections: 2 },
-      { flows: 1, connections: 1 },
+      { flows: 2, connections: 2, packets_in: 4, bytes_in: 240, packets_out: 2, bytes_out: 120 },
+      { flows: 1, connections: 1, packets_in: 2, bytes_in: 120, packets_out: 1, bytes_out: 60 },
     ]);
     expect((await engine.status()).targets?.[0]).not.toHaveProperty("traffic");
     await engine.close();

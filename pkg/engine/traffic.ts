@@ -2,7 +2,7 @@
 import type { Route } from "../config/types.ts";
 import type { Flow, PacketCount, Traffic } from "../dataplane/dataplane.ts";
 import type { Frontend } from "../frontend/frontend.ts";
-import type { FlowStatus, FrontendTrafficStatus, TrafficStatus } from "../plugin/plugin.ts";
+import type { FlowStatus, TrafficStatus } from "../plugin/plugin.ts";
 import type { Target } from "../target/target.ts";
 import { type AddrPort, formatAddrPort, isWildcard, sameAddrPort } from "../value/addr-port.ts";
 import type { Protocol } from "../value/protocol.ts";
@@ -87,25 +87,42 @@ export class TrafficView {
     const endpoints = target.config.endpoints.flatMap(({ protocol, addresses }) =>
       addresses.map((address) => [protocol, address] as const),
     );
-    const total = (count: (protocol: Protocol, address: AddrPort) => PacketCount): PacketCount =>
-      endpoints.map(([protocol, address]) => count(protocol, address)).reduce(added, { packets: 0, bytes: 0 });
-    const received = total((...endpoint) => this.#traffic.received(...endpoint));
-    const sent = total((...endpoint) => this.#traffic.sent(...endpoint));
     return {
       flows: this.#flows.get(target) ?? 0,
       connections: endpoints.reduce((sum, endpoint) => sum + this.#traffic.beganTo(...endpoint), 0),
-      packets_in: received.packets,
-      bytes_in: received.bytes,
-      packets_out: sent.packets,
-      bytes_out: sent.bytes,
+      ...packetFields(
+        endpoints.map((endpoint) => this.#traffic.received(...endpoint)),
+        endpoints.map((endpoint) => this.#traffic.sent(...endpoint)),
+      ),
     };
   }
 
-  frontend(frontend: Frontend): FrontendTrafficStatus {
+  frontend(frontend: Frontend): TrafficStatus {
     const { protocol, routes } = frontend.config;
-    const connections = routes.reduce((sum, route) => sum + this.#traffic.began(protocol, route), 0);
-    return { flows: this.#flows.get(frontend) ?? 0, connections };
+    return {
+      flows: this.#flows.get(frontend) ?? 0,
+      connections: routes.reduce((sum, route) => sum + this.#traffic.began(protocol, route), 0),
+      ...packetFields(
+        routes.map((route) => this.#traffic.receivedBy(protocol, route)),
+        routes.map((route) => this.#traffic.sentBy(protocol, route)),
+      ),
+    };
   }
+}
+
+function packetFields(
+  received: readonly PacketCount[],
+  sent: readonly PacketCount[],
+): Omit<TrafficStatus, "flows" | "connections"> {
+  const nothing: PacketCount = { packets: 0, bytes: 0 };
+  const incoming = received.reduce(added, nothing);
+  const outgoing = sent.reduce(added, nothing);
+  return {
+    packets_in: incoming.packets,
+    bytes_in: incoming.bytes,
+    packets_out: outgoing.packets,
+    bytes_out: outgoing.bytes,
+  };
 }
 
 function added(one: PacketCount, other: PacketCount): PacketCount {

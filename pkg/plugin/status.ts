@@ -52,7 +52,7 @@ export interface FrontendStatus {
   /** When it came into that state (RFC 3339). */
   since: string;
   /** Only when asked for. */
-  traffic?: FrontendTrafficStatus;
+  traffic?: TrafficStatus;
   last_error?: string;
   /** When that was (RFC 3339). */
   last_error_at?: string;
@@ -80,8 +80,9 @@ export interface FrontendStatus {
 /**
  * By the kernel's counters, since the daemon's table was made: they go on through drains, reloads and whatever others do to the
  * table, and belong to addresses: a frontend or target that gets another address begins with what that has counted. Those of a target
- * are of all packets of its endpoints that pass here, probes and clients that came to it directly included; bytes are as at the
- * network layer, headers included. A packet is what the kernel handles as one: with offloading, up to 64 KiB that came together.
+ * are of all packets of its endpoints that pass here, probes and clients that came to it directly included, and so are those of a
+ * frontend while no other one leads to its endpoint; those of frontends that share an endpoint are of each one's own flows. Bytes are as
+ * at the network layer, headers included. A packet is what the kernel handles as one: with offloading, up to 64 KiB that came together.
  * What takes the fast path (`dataplane.fastpath`) is not counted.
  */
 export interface TrafficStatus {
@@ -96,9 +97,6 @@ export interface TrafficStatus {
   packets_out: number;
   bytes_out: number;
 }
-
-/** Packets are counted for endpoints, and several frontends may lead to one: to tell them apart would take time from each packet. */
-export type FrontendTrafficStatus = Pick<TrafficStatus, "flows" | "connections"> & Partial<TrafficStatus>;
 
 /** A flow that is alive, as conntrack has it. */
 export interface FlowStatus {

@@ -34,8 +34,8 @@ const directions = (incoming: number, outgoing: number): Sample[] => [
   { labels: { direction: "out" }, value: outgoing },
 ];
 
-/** What the kernel counts for targets and frontends alike. */
-function flowFamilies(prefix: string): Family<{ traffic?: Pick<TrafficStatus, "flows" | "connections"> }>[] {
+/** What the kernel counts for targets and frontends alike; `whose`: completes "Packets … (in)". */
+function trafficFamilies(prefix: string, whose: { in: string; out: string }): Family<{ traffic?: TrafficStatus }>[] {
   return [
     {
       type: "gauge",
@@ -48,6 +48,20 @@ function flowFamilies(prefix: string): Family<{ traffic?: Pick<TrafficStatus, "f
       name: `${prefix}_connections_total`,
       help: "Flows that have begun.",
       samples: ({ traffic }) => (traffic === undefined ? [] : one(traffic.connections)),
+    },
+    {
+      type: "counter",
+      name: `${prefix}_traffic_bytes_total`,
+      help: `Bytes ${whose.in} (in) and ${whose.out} (out), network headers included.`,
+      labels: ["direction"],
+      samples: ({ traffic }) => (traffic === undefined ? [] : directions(traffic.bytes_in, traffic.bytes_out)),
+    },
+    {
+      type: "counter",
+      name: `${prefix}_traffic_packets_total`,
+      help: `Packets ${whose.in} (in) and ${whose.out} (out).`,
+      labels: ["direction"],
+      samples: ({ traffic }) => (traffic === undefined ? [] : directions(traffic.packets_in, traffic.packets_out)),
     },
   ];
 }
@@ -85,21 +99,7 @@ const TARGET_FAMILIES: readonly Family<TargetStatus>[] = [
     help: "When the target will be stopped if no packet comes; only while that is so.",
     samples: (each) => seconds(each.idle_due),
   },
-  ...flowFamilies("proxygw_target"),
-  {
-    type: "counter",
-    name: "proxygw_target_traffic_bytes_total",
-    help: "Bytes to the target's endpoints (in) and from them (out), network headers included.",
-    labels: ["direction"],
-    samples: ({ traffic }) => (traffic === undefined ? [] : directions(traffic.bytes_in, traffic.bytes_out)),
-  },
-  {
-    type: "counter",
-    name: "proxygw_target_traffic_packets_total",
-    help: "Packets to the target's endpoints (in) and from them (out).",
-    labels: ["direction"],
-    samples: ({ traffic }) => (traffic === undefined ? [] : directions(traffic.packets_in, traffic.packets_out)),
-  },
+  ...trafficFamilies("proxygw_target", { in: "to the target's endpoints", out: "from them" }),
   {
     type: "counter",
     name: "proxygw_target_wakes_total",
@@ -141,7 +141,7 @@ const FRONTEND_FAMILIES: readonly Family<FrontendStatus>[] = [
     labels: ["state"],
     samples: ({ state }) => states(FRONTEND_STATES, state),
   },
-  ...flowFamilies("proxygw_frontend"),
+  ...trafficFamilies("proxygw_frontend", { in: "from the frontend's clients", out: "to them" }),
   {
     type: "gauge",
     name: "proxygw_frontend_held_flows",

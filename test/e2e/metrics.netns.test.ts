@@ -98,6 +98,9 @@ describe("the plugins for those who watch", () => {
       expect(packets).toBeGreaterThanOrEqual(6);
       expect(bytes).toBeGreaterThan(packets * 40);
       expect(bytes).toBeLessThan(packets * 1500);
+      // the only one that leads there
+      expect(value(`proxygw_frontend_traffic_bytes_total{${LABELS},direction="${direction}"}`)).toBe(bytes);
+      expect(value(`proxygw_frontend_traffic_packets_total{${LABELS},direction="${direction}"}`)).toBe(packets);
     }
     const denied = 'proxygw_frontend_refused_packets_total{frontend="front-denying",target="denying",reason="denied"}';
     expect(value(denied)).toBeGreaterThanOrEqual(1);

@@ -103,6 +103,29 @@ describe("what the engine tells", () => {
     if (protocol === "udp") expect([told.packets_in, told.packets_out]).toEqual([count, count]);
   });
 
+  it("tells the packets of frontends that share an endpoint apart", async () => {
+    await using topology = await Topology.create();
+    await listen(topology, "backend", "udp", BACKEND, 8080);
+    const { targets, frontends } = onDemandElsewhere([`${BACKEND}:8080`], { mode: "udp" });
+    const second = { ...frontends[0], name: "second", listen: `${GATEWAY}:8089` };
+    await using observed = await Observed.start(topology, { targets, frontends: [...frontends, second] });
+    await observed.ask("warm backend");
+    await send(topology, "client", "udp", GATEWAY, 8088, 1000, 2);
+    await send(topology, "client", "udp", GATEWAY, 8089, 500, 3);
+    const counts = (packets: number, bytes: number) => ({
+      connections: 1,
+      packets_in: packets,
+      bytes_in: packets * (bytes + 28),
+      packets_out: packets,
+      bytes_out: packets * (DATAGRAM_ANSWER + 28),
+    });
+    const { status } = await observed.ask("status");
+    const told = new Map(status?.frontends?.map(({ name, traffic }) => [name, traffic]));
+    expect(told.get("front")).toMatchObject(counts(2, 1000));
+    expect(told.get("second")).toMatchObject(counts(3, 500));
+    expect(await observed.traffic("backend")).toMatchObject({ packets_in: 5, packets_out: 5 });
+  });
+
   it("counts clients in ignore, and goes on counting after drains", async () => {
     await using topology = await Topology.create();
     await listen(topology, "backend", "udp", BACKEND, 8080);

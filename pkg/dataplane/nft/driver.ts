@@ -17,6 +17,7 @@ import { Conntrack } from "./conntrack.ts";
 import { FastDevices, findFastPath } from "./fast-devices.ts";
 import { Generation } from "./generation.ts";
 import { ElementStates } from "./element-states.ts";
+import { EndpointCounters } from "./endpoint-counters.ts";
 import { GateCounters } from "./gate-counters.ts";
 import { NftGroup } from "./group.ts";
 import { HoldQueue } from "./hold-queue.ts";
@@ -27,7 +28,6 @@ import type { QueueRules } from "./queue-way.ts";
 import { deleteTableText, type QueueWay, restructureLines, type TableSpec } from "./ruleset.ts";
 import { Sysctls } from "./sysctl.ts";
 import { applySystem, isNeeded, planSystem, type SystemPlan } from "./system-settings.ts";
-import { TableContent } from "./table-content.ts";
 import { TableLock } from "./table-lock.ts";
 import { TableWatch } from "./table-watch.ts";
 import { TrafficCounters } from "./traffic-counters.ts";
@@ -60,7 +60,6 @@ export class NftDataplane implements Dataplane {
   readonly #lock: TableLock;
   readonly #sysctls: Sysctls;
   readonly #transactor: Transactor;
-  readonly #content: TableContent;
   readonly #whole: WholeTable;
   readonly #generation = new Generation();
   readonly #transactions: TransactionReport;
@@ -68,6 +67,7 @@ export class NftDataplane implements Dataplane {
   readonly #groups = new Set<NftGroup>();
   readonly #states: ElementStates;
   readonly #gateCounters: GateCounters;
+  readonly #endpointCounters: EndpointCounters;
   readonly #queue: HoldQueue;
   readonly #claims: MappingClaims;
   #needs: Needs | undefined;
@@ -108,8 +108,8 @@ export class NftDataplane implements Dataplane {
     const leaving = this.#traffic.leaving.bind(this.#traffic);
     this.#transactor = new Transactor(this.#nft, options.config.table, this.#repair.bind(this), leaving, options.clock);
     this.#claims = new MappingClaims(options.config.wildcardOverlap);
-    this.#content = new TableContent(options.config.table);
-    this.#whole = new WholeTable(options.config.table, this.#content);
+    this.#whole = new WholeTable(options.config.table);
+    this.#endpointCounters = new EndpointCounters(this.#whole, this.#traffic);
     const { log, config } = options;
     const fast = { table: config.table, whole: this.#whole, transactor: this.#transactor, sysctls: this.#sysctls, log };
     this.#fastDevices = new FastDevices(fast);
@@ -356,9 +356,10 @@ export class NftDataplane implements Dataplane {
       states: this.#states,
       conntrack: this.#conntrack,
       transactor: this.#transactor,
-      content: this.#content,
+      content: this.#whole.content,
       queue: this.#queue,
       gateCounters: this.#gateCounters,
+      endpointCounters: this.#endpointCounters,
       longestFastMs: this.#longestFastMs,
       countedForMs: () => this.#options.clock.now() - (this.#countedSince ?? this.#options.clock.now()),
       forget: (group) => this.#groups.delete(group),

@@ -78,8 +78,6 @@ export function endpointElements(endpoints: readonly EndpointConfig[]): Element[
       const key = keyText(protocol, address);
       return [
         { set: `endpoint${suffix}`, key },
-        { set: `received${suffix}`, key },
-        { set: `sent${suffix}`, key },
         { set: `exact${suffix}`, key },
       ];
     }),

@@ -4,7 +4,6 @@ import type { RulesetPart, RulesetReader } from "../../netlink/netlink.ts";
 import { FastDevices, findFastPath } from "./fast-devices.ts";
 import { LONGEST_FAST_MS } from "./fast-path.ts";
 import { Nft } from "./nft.ts";
-import { TableContent } from "./table-content.ts";
 import { Transactor } from "./transactor.ts";
 import { WholeTable } from "./whole-table.ts";
 
@@ -15,7 +14,7 @@ class Setting {
   /** What nft was given. */
   readonly texts: string[] = [];
   readonly log = collectingLog();
-  readonly whole = new WholeTable("t", new TableContent("t"));
+  readonly whole = new WholeTable("t");
   /** Of transactions with this in them, the kernel wants nothing to know. */
   refused = "nothing";
   readonly nft = new Nft({

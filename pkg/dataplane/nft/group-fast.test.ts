@@ -7,18 +7,20 @@ import type { Mapping, MappingSpec } from "../dataplane.ts";
 import { MappingClaims } from "../mapping-claims.ts";
 import { Conntrack } from "./conntrack.ts";
 import { ElementStates } from "./element-states.ts";
+import { EndpointCounters } from "./endpoint-counters.ts";
 import { GateCounters } from "./gate-counters.ts";
 import { NftGroup } from "./group.ts";
 import { HoldQueue } from "./hold-queue.ts";
 import { Nft } from "./nft.ts";
-import { TableContent } from "./table-content.ts";
+import { TrafficCounters } from "./traffic-counters.ts";
 import { Transactor } from "./transactor.ts";
+import { WholeTable } from "./whole-table.ts";
 
 const ENDPOINT = parseAddrPort("10.2.0.2:80");
 const marks = { masquerade: 1, queue: 2, refuse: 4, ignore: 1 };
 
 class Setting {
-  readonly content = new TableContent("t");
+  readonly whole = new WholeTable("t");
   readonly group: NftGroup;
 
   constructor(longestFastMs?: number) {
@@ -38,9 +40,10 @@ class Setting {
         states,
         conntrack: new Conntrack(tools, marks.ignore),
         transactor,
-        content: this.content,
+        content: this.whole.content,
         queue: new HoldQueue({ number: 1, marks, clock: new FakeClock(), log: collectingLog(), open }),
         gateCounters: new GateCounters(states),
+        endpointCounters: new EndpointCounters(this.whole, new TrafficCounters("t")),
         longestFastMs,
         countedForMs: () => 0,
         forget: () => undefined,
@@ -63,7 +66,7 @@ class Setting {
   }
 
   get fast(): string[] {
-    return [...this.content.elementsOf("fast4")].map(({ key }) => key);
+    return [...this.whole.content.elementsOf("fast4")].map(({ key }) => key);
   }
 }
 

@@ -6,6 +6,7 @@ import type { MappingClaims } from "../mapping-claims.ts";
 import type { MappingHold } from "../mapping-hold.ts";
 import type { Conntrack, FastFlows, FlowEndpoint } from "./conntrack.ts";
 import type { ElementStates } from "./element-states.ts";
+import type { EndpointCounters } from "./endpoint-counters.ts";
 import { clockSet, type Element, endpointElements, mappingElements, timeoutSeconds } from "./elements.ts";
 import { isFast } from "./fast-path.ts";
 import type { GateCounters } from "./gate-counters.ts";
@@ -13,7 +14,7 @@ import type { HoldQueue } from "./hold-queue.ts";
 import { keyText, SPECIFIC } from "./key.ts";
 import { CLOCK_TIMEOUT_MS } from "./ruleset.ts";
 import type { TableContent } from "./table-content.ts";
-import type { Change, Prepared, Transactor } from "./transactor.ts";
+import { type Change, type Prepared, together, type Transactor } from "./transactor.ts";
 
 /** What a group shares with the driver and its siblings. */
 export interface GroupShare {
@@ -25,6 +26,7 @@ export interface GroupShare {
   readonly content: TableContent;
   readonly queue: HoldQueue;
   readonly gateCounters: GateCounters;
+  readonly endpointCounters: EndpointCounters;
   /** With a fast path: how long a flow of it may live without packets. */
   readonly longestFastMs: number | undefined;
   /** How long the idle clock has counted by now. */
@@ -106,6 +108,7 @@ export class NftGroup implements Group {
   async cutFlows(): Promise<void> {
     this.#refuseClosed();
     await Promise.all(this.#addresses().map(({ protocol, address }) => this.#share.conntrack.cut(protocol, address)));
+    this.#share.endpointCounters.cut(this.#spec.endpoints);
   }
 
   async quietFor(): Promise<number | undefined> {
@@ -142,6 +145,7 @@ export class NftGroup implements Group {
   createMapping(spec: MappingSpec): Mapping {
     this.#refuseClosed();
     this.#share.claims.claim(spec);
+    this.#share.endpointCounters.lead(spec);
     const hold = this.#share.queue.register(spec);
     if (this.#open) hold.open();
     const mapping: NftMapping = new NftMapping(spec, hold, {
@@ -153,6 +157,7 @@ export class NftGroup implements Group {
       },
       release: () => {
         this.#share.claims.release(spec);
+        this.#share.endpointCounters.leave(spec);
       },
       forget: () => {
         this.#mappings.delete(mapping);
@@ -180,18 +185,15 @@ export class NftGroup implements Group {
       const wasPresent = this.#present;
       this.#present = true;
       const undoAlter = alter();
-      const chains = this.#enabled().map(({ spec }) => this.#share.content.needChains(spec));
-      const elements = this.#share.content.replace(before, this.#elements());
-      return {
-        ...elements,
-        lines: [...chains.flatMap((each) => each.lines ?? []), ...this.#forgetCounted(elements)],
-        undo: () => {
-          elements.undo();
-          for (const each of chains) each.undo();
-          undoAlter();
-          this.#present = wasPresent;
-        },
+      const undo = (): void => {
+        undoAlter();
+        this.#present = wasPresent;
       };
+      const chains = this.#enabled().map(({ spec }) => this.#share.content.needChains(spec));
+      const users = Number(this.#present) - Number(wasPresent);
+      const counters = this.#share.endpointCounters.place(this.#spec.endpoints, users);
+      const elements = this.#share.content.replace(before, this.#elements());
+      return together([{ undo, lines: this.#forgetCounted(elements) }, ...chains, counters, elements]);
     };
     return this.#share.transactor.submit(change, doing, patient);
   }

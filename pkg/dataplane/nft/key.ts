@@ -1,4 +1,5 @@
 /** The keys by which the table finds a mapping: a specific listen address or a wildcard, of either family. */
+import type { Route } from "../../config/types.ts";
 import { type AddrPort, isWildcard } from "../../value/addr-port.ts";
 import { parseCidr } from "../../value/cidr.ts";
 import type { Family, Protocol } from "../../value/protocol.ts";
@@ -74,12 +75,17 @@ export function keyId(protocol: Protocol, address: AddrPort): string {
 const ADDRESS_IDS = new WeakMap<AddrPort, string>();
 
 /** `ADDRESS . PORT`, likewise. */
-export function addressId(address: AddrPort): string {
+function addressId(address: AddrPort): string {
   const known = ADDRESS_IDS.get(address);
   if (known !== undefined) return known;
   const id = hostId(address.address) + portId(address.port);
   ADDRESS_IDS.set(address, id);
   return id;
+}
+
+/** Of a mapping's way: the id of its listen address, then of the endpoint. */
+export function routeId(protocol: Protocol, { listen, endpoint }: Route): string {
+  return keyId(protocol, listen) + addressId(endpoint);
 }
 
 /** Any text of a key or value made of protocols, addresses and ports, likewise. */

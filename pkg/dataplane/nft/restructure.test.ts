@@ -62,7 +62,8 @@ describe("restructureLines", () => {
     ["a guard of another family", { ...BEFORE, forwardGuard: ["ipv4"] }, { ...BEFORE, forwardGuard: ["ipv4", "ipv6"] }],
     ["a queue by the kernel's statement", BEFORE, { ...BEFORE, queue: { way: "statement", queue: 7 } }],
     ["a queue by a mark, which moves the hold chains", BEFORE, { ...BEFORE, queue: { way: "mark" } }],
-    ["all at once", BEFORE, AFTER],
+    ["endpoints that are shared", BEFORE, { ...BEFORE, shared: true }],
+    ["all at once", BEFORE, { ...AFTER, shared: true }],
   ])("brings the chains to where a new table would have them: %s", (_what, before, after) => {
     const lines = restructureLines(before, after);
     const expected = Chains.of(after).all;

@@ -28,6 +28,7 @@ import type { DataplaneMarks } from "../../config/types.ts";
 import type { Family } from "../../value/protocol.ts";
 import { type FastDevice, fastPathChains, fastPathSets } from "./fast-path.ts";
 import { endpointKey, type Key, KEYS, SPECIFIC, toOwnAddress, WILDCARD } from "./key.ts";
+import { type Direction, DIRECTIONS, sharedChains, sharedRules, sharedSets } from "./shared-endpoints.ts";
 import { chainPart, declarationLine, mapPart, ruleLines, setPart, type TablePart } from "./table-part.ts";
 
 /** Far above any idle_timeout; what is left of it tells when the last packet came. */
@@ -50,6 +51,8 @@ export interface TableSpec {
   readonly forwardGuard: readonly Family[];
   /** With a fast path: the interfaces that have it. See fast-path.ts. */
   readonly fastPath?: readonly FastDevice[];
+  /** Some endpoint is shared, or was. WholeTable's affair. */
+  readonly shared?: boolean;
 }
 
 const FAMILIES: readonly Family[] = ["ipv4", "ipv6"];
@@ -68,12 +71,14 @@ interface BaseChain {
 /** Everything but elements, and but what mappings need chains for. */
 export function tableParts(spec: TableSpec): TablePart[] {
   const fastPath = spec.fastPath === undefined ? [] : fastPathSets(spec.fastPath);
-  return [...KEYS.flatMap(setsOf), ...FAMILIES.flatMap(setsOfFamily), ...fastPath, ...chainsOf(spec)];
+  const shared = spec.shared === true ? sharedSets() : [];
+  return [...KEYS.flatMap(setsOf), ...FAMILIES.flatMap(setsOfFamily), ...shared, ...fastPath, ...chainsOf(spec)];
 }
 
 function chainsOf(spec: TableSpec): TablePart[] {
   const fastPath = spec.fastPath === undefined ? [] : fastPathChains(spec.fastPath);
-  return [...regularChains(spec), ...baseChains(spec).map(baseChainPart), ...fastPath];
+  const shared = spec.shared === true ? sharedChains(isUse(spec)) : [];
+  return [...regularChains(spec), ...shared, ...baseChains(spec).map(baseChainPart), ...fastPath];
 }
 
 /** Begins a transaction that replaces whatever table of that name there is. */
@@ -94,6 +99,12 @@ export function restructureLines(before: TableSpec, after: TableSpec): string[] 
     ...changed.map(({ name }) => `flush chain inet ${table} ${name}`),
     ...changed.flatMap((each) => ruleLines(table, each)),
   ];
+}
+
+/** What brings a table made for `spec` to count packets by route. */
+export function sharingLines(spec: TableSpec): string[] {
+  const sets = sharedSets().map((each) => declarationLine(spec.table, each));
+  return [...sets, ...restructureLines({ ...spec, shared: false }, { ...spec, shared: true })];
 }
 
 export function deleteTableText(table: string): string {
@@ -124,8 +135,8 @@ function setsOfFamily(family: Family): TablePart[] {
   return [
     setPart(`exact${suffix}`, [`type ${type}`]),
     setPart(`endpoint${suffix}`, [`type ${type}`]),
-    // the same once more, asked only where each packet is to be counted once
-    ...["received", "sent"].map((name) => setPart(`${name}${suffix}`, [`type ${type}`, "counter"])),
+    // the same once more, asked only where each packet is to be counted once; but for those of shared-endpoints.ts
+    ...Object.keys(DIRECTIONS).map((name) => setPart(`${name}${suffix}`, [`type ${type}`, "counter"])),
     setPart(`active${suffix}`, [`type ${type}`, size, "flags dynamic,timeout", `timeout ${CLOCK_TIMEOUT_MS / 86_400_000}d`]),
     // connections to endpoints of which only the answers pass here
     setPart(`one_way${suffix}`, [
@@ -205,17 +216,16 @@ function regularChains(spec: TableSpec): TablePart[] {
       ]),
     ),
     // one look at a set is both: whether the packet is an endpoint's, and its counter; what gates ignore is counted all the same
-    ...(["received daddr", "sent saddr"] as const).map((which) => {
-      const [counter, field] = which.split(" ") as ["received" | "sent", "daddr" | "saddr"];
-      return chainPart(
-        `clock_${field}`,
-        FAMILIES.map((family) => {
+    ...Object.entries(DIRECTIONS).map(([counter, field]) =>
+      chainPart(`clock_${field}`, [
+        ...FAMILIES.map((family) => {
           const { suffix } = SPECIFIC[family];
           const key = endpointKey(family, field);
-          return `${key} @${counter}${suffix} ct mark & ${hex(ignore)} == 0 update @active${suffix} { ${key} } accept`;
+          return `${key} @${counter}${suffix} ${isUse(spec)} update @active${suffix} { ${key} } accept`;
         }),
-      );
-    }),
+        ...(spec.shared === true ? sharedRules(counter as Direction) : []),
+      ]),
+    ),
     // out through the interface it came in by: the endpoint would answer the client directly, past the DNAT.
     // Asked after routing, so that the mark can't meet anyone's routing rules.
     chainPart(
@@ -235,6 +245,11 @@ function regularChains(spec: TableSpec): TablePart[] {
     ...FAMILIES.map((family) => chainPart(`sources${SPECIFIC[family].suffix}`, sourceRules(family))),
     ...spec.forwardGuard.map((family) => chainPart(`forward_guard${SPECIFIC[family].suffix}`, forwardGuardRules(family))),
   ];
+}
+
+/** Matches packets of flows that the idle clock counts. */
+function isUse({ marks }: TableSpec): string {
+  return `ct mark & ${hex(marks.ignore)} == 0`;
 }
 
 /** The rules for one kind of key, specific addresses before wildcards, of both families. */

@@ -1,7 +1,7 @@
 import type { MappingSpec } from "../dataplane.ts";
 import { addLine, type Element, elementId, limitChain, limitParts, timeoutParts, timeoutSeconds } from "./elements.ts";
 import { addPartLines, type TablePart } from "./table-part.ts";
-import type { Prepared } from "./transactor.ts";
+import { type Prepared, together } from "./transactor.ts";
 
 const NO_CHANGE: Prepared = { undo: () => undefined };
 
@@ -68,16 +68,10 @@ export class TableContent {
    */
   needChains({ flowTimeoutMs, gates: { wakeLimit } }: MappingSpec): Prepared {
     const seconds = timeoutSeconds(flowTimeoutMs);
-    const changes = [
+    return together([
       this.#needChain(`timeout ${seconds}`, () => timeoutParts(seconds)),
       wakeLimit === undefined ? NO_CHANGE : this.#needChain(limitChain(wakeLimit), () => limitParts(wakeLimit)),
-    ];
-    return {
-      lines: changes.flatMap(({ lines }) => lines ?? []),
-      undo: () => {
-        for (const { undo } of changes) undo();
-      },
-    };
+    ]);
   }
 
   #needChain(name: string, parts: () => TablePart[]): Prepared {

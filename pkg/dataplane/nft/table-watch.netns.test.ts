@@ -3,6 +3,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { paced } from "../../../test/pace.ts";
 import { systemClock } from "../../clock/clock.ts";
 import { type CollectingLog, collectingLog } from "../../log/collecting-log.ts";
 import { systemTools } from "../../process/runner.ts";
@@ -141,27 +142,31 @@ describe("table watch", () => {
     expect(await listing()).toEqual(before);
   });
 
-  it("adds any rule again that was removed", async () => {
-    const before = await listing();
-    const { stdout } = await tools.run("nft", ["-a", "list", "table", "inet", TABLE]);
-    let chain = "";
-    let count = 0;
-    for (const line of stdout.split("\n")) {
-      chain = /^\tchain (\S+) {/.exec(line)?.[1] ?? chain;
-      const handle = /^\t\t.* # handle (\d+)$/.exec(line)?.[1];
-      if (handle === undefined) continue;
-      // an earlier repair has given the rules of this chain new handles: take the first one of now
-      const now = (await tools.run("nft", ["-a", "list", "chain", "inet", TABLE, chain])).stdout;
-      const rules = [...now.matchAll(/^\t\t.* # handle (\d+)$/gm)].map((each) => each[1] ?? "");
-      await nft(`delete rule inet ${TABLE} ${chain} handle ${rules[count % rules.length] ?? ""}\n`);
-      await settled();
-      expect(await listing()).toEqual(before);
-      count++;
-    }
-    expect(count).toBeGreaterThan(80);
-    expect(warnings()).toHaveLength(count);
-    expect(new Set(warnings())).toEqual(new Set(["somebody else had changed the table; put it right"]));
-  });
+  it(
+    "adds any rule again that was removed",
+    async () => {
+      const before = await listing();
+      const { stdout } = await tools.run("nft", ["-a", "list", "table", "inet", TABLE]);
+      let chain = "";
+      let count = 0;
+      for (const line of stdout.split("\n")) {
+        chain = /^\tchain (\S+) {/.exec(line)?.[1] ?? chain;
+        const handle = /^\t\t.* # handle (\d+)$/.exec(line)?.[1];
+        if (handle === undefined) continue;
+        // an earlier repair has given the rules of this chain new handles: take the first one of now
+        const now = (await tools.run("nft", ["-a", "list", "chain", "inet", TABLE, chain])).stdout;
+        const rules = [...now.matchAll(/^\t\t.* # handle (\d+)$/gm)].map((each) => each[1] ?? "");
+        await nft(`delete rule inet ${TABLE} ${chain} handle ${rules[count % rules.length] ?? ""}\n`);
+        await settled();
+        expect(await listing()).toEqual(before);
+        count++;
+      }
+      expect(count).toBeGreaterThan(80);
+      expect(warnings()).toHaveLength(count);
+      expect(new Set(warnings())).toEqual(new Set(["somebody else had changed the table; put it right"]));
+    },
+    paced(120_000),
+  );
 
   it("adds any element again that was removed, from each set", async () => {
     const before = await listing();

@@ -77,7 +77,40 @@ describe("TrafficCounters", () => {
     expect(traffic.received("tcp", ENDPOINT)).toEqual({ packets: 7, bytes: 700 });
     expect([traffic.sent("tcp", ENDPOINT), traffic.sent("tcp", ENDPOINT6)].map(({ packets }) => packets)).toEqual([8, 9]);
     expect(traffic.received("udp", ENDPOINT)).toEqual({ packets: 0, bytes: 0 });
-    expect(kernel.dumped).toBe(8);
+    expect(kernel.dumped).toBe(20);
+  });
+
+  it("gives a route what the endpoint's own elements count while nobody else has them, and what is counted by route", async () => {
+    const { kernel, counters } = setUp();
+    const { specific, wildcard } = ROUTES;
+    const packets = async (): Promise<number[]> => {
+      const traffic = await counters.read();
+      const by = [specific, wildcard].flatMap((route) => [traffic.receivedBy("tcp", route), traffic.sentBy("tcp", route)]);
+      return [traffic.received("tcp", ENDPOINT), ...by].map((each) => each.packets);
+    };
+    // before any route led there
+    kernel.counts.set(RECEIVED, 5);
+    expect(await packets()).toEqual([5, 0, 0, 0, 0]);
+    counters.own("tcp", specific);
+    kernel.counts.set(RECEIVED, 7).set({ set: "sent4", key: RECEIVED.key }, 3);
+    expect(await packets()).toEqual([7, 2, 3, 0, 0]);
+    // shared from now on; what came since the last reading was the former owner's
+    kernel.counts.set(RECEIVED, 8);
+    (await counters.leaving([RECEIVED]))(true);
+    kernel.counts.delete(RECEIVED);
+    kernel.counts
+      .set({ set: "received_shared4", key: RECEIVED.key }, 10)
+      .set({ set: "received_by_route4", key: "tcp . 192.0.2.1 . 8080 . 10.0.0.1 . 80" }, 6)
+      .set({ set: "sent_by_route_any4", key: "tcp . 80 . 10.0.0.1 . 80" }, 1);
+    expect(await packets()).toEqual([18, 9, 3, 0, 1]);
+    // and the other one's alone after that
+    counters.own("tcp", wildcard);
+    kernel.counts.set(RECEIVED, 2);
+    expect(await packets()).toEqual([20, 9, 3, 2, 1]);
+    // its count begins anew
+    kernel.counts.set(RECEIVED, 1);
+    expect(await packets()).toEqual([21, 9, 3, 3, 1]);
+    expect(counters.last().receivedBy("tcp", wildcard)).toEqual({ packets: 3, bytes: 300 });
   });
 
   it.each(["a few", "many"])("adds up over the lives of elements, of %s", async (many) => {

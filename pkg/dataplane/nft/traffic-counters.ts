@@ -5,7 +5,8 @@ import type { AddrPort } from "../../value/addr-port.ts";
 import type { Protocol } from "../../value/protocol.ts";
 import type { PacketCount, Traffic } from "../dataplane.ts";
 import type { Element } from "./elements.ts";
-import { addressId, bytesOf, keyId, keyIdOf, keyOf, KEYS, SPECIFIC } from "./key.ts";
+import { bytesOf, keyId, keyIdOf, keyOf, KEYS, routeId, SPECIFIC } from "./key.ts";
+import { type Direction, DIRECTIONS, sharedSets } from "./shared-endpoints.ts";
 
 /** What one element has counted. */
 interface Count {
@@ -17,6 +18,13 @@ interface Count {
   bytes: number;
   /** It has been read for the last time: a transaction is about to delete it. */
   leaving: boolean;
+  /** Of the route that all it counts belongs to, for as long as nobody else is given it. */
+  account?: Total;
+}
+
+interface Total {
+  packets: number;
+  bytes: number;
 }
 
 /** Of a set: by key and value, as the kernel has them. */
@@ -24,8 +32,11 @@ type Counts = Map<string, Count>;
 
 const NOTHING: PacketCount = { packets: 0, bytes: 0 };
 const CONNECTIONS = KEYS.map(({ suffix }) => `dnat${suffix}`);
-const PACKETS = Object.values(SPECIFIC).flatMap(({ suffix }) => [`received${suffix}`, `sent${suffix}`]);
-const COUNTED: ReadonlySet<string> = new Set([...CONNECTIONS, ...PACKETS]);
+const DIRECTION_NAMES = Object.keys(DIRECTIONS) as Direction[];
+const PACKETS = Object.values(SPECIFIC).flatMap(({ suffix }) => DIRECTION_NAMES.map((name) => `${name}${suffix}`));
+/** There may be none: an empty answer, then. */
+const SHARED = sharedSets().map(({ name }) => name);
+const COUNTED: ReadonlySet<string> = new Set([...CONNECTIONS, ...PACKETS, ...SHARED]);
 /** From so many elements on, all are read, which then costs less than to ask for each. */
 const MANY = 200;
 /** How often a set is read that transactions keep changing. What is missing then has what it had the last time. */
@@ -40,6 +51,8 @@ const PROTOCOL_BYTES = 4;
 export class TrafficCounters {
   readonly #table: string;
   readonly #counts = new Map<string, Counts>();
+  /** What endpoints have counted while a single route, or those of one mapping, led to them: by direction and route. */
+  readonly #accounts = new Map<string, Total>();
   #reader: Pick<RulesetReader, "element" | "elements"> | undefined;
 
   constructor(table: string) {
@@ -48,6 +61,17 @@ export class TrafficCounters {
 
   open(reader: Pick<RulesetReader, "element" | "elements">): void {
     this.#reader = reader;
+  }
+
+  /** From now on, and from when it was read last, what the endpoint's own elements count is the route's. */
+  own(protocol: Protocol, route: Route): void {
+    const { endpoint } = route;
+    for (const name of DIRECTION_NAMES) {
+      const account = accountId(name, protocol, route);
+      const total = this.#accounts.get(account) ?? { packets: 0, bytes: 0 };
+      this.#accounts.set(account, total);
+      countIn(this.#of(`${name}${SPECIFIC[endpoint.family].suffix}`), keyId(protocol, endpoint)).account = total;
+    }
   }
 
   /** @throws Fault TRAFFIC_UNKNOWN */
@@ -141,16 +165,27 @@ export class TrafficCounters {
       }
     }
     const total = (set: string, id: string): PacketCount => totals.get(set)?.get(id) ?? NOTHING;
-    const direction =
-      (name: string) =>
-      (protocol: Protocol, endpoint: AddrPort): PacketCount =>
-        total(`${name}${SPECIFIC[endpoint.family].suffix}`, keyId(protocol, endpoint));
+    const byEndpoint =
+      (name: Direction) =>
+      (protocol: Protocol, endpoint: AddrPort): PacketCount => {
+        const { suffix } = SPECIFIC[endpoint.family];
+        const id = keyId(protocol, endpoint);
+        return sum(total(`${name}${suffix}`, id), total(`${name}_shared${suffix}`, id));
+      };
+    const accounts = new Map([...this.#accounts].map(([id, { packets, bytes }]) => [id, { packets, bytes }]));
+    const byRoute =
+      (name: Direction) =>
+      (protocol: Protocol, route: Route): PacketCount => {
+        const shared = total(`${name}_by_route${keyOf(route.listen).suffix}`, routeId(protocol, route));
+        return sum(shared, accounts.get(accountId(name, protocol, route)) ?? NOTHING);
+      };
     return {
-      began: (protocol, { listen, endpoint }: Route) =>
-        total(`dnat${keyOf(listen).suffix}`, keyId(protocol, listen) + addressId(endpoint)).packets,
+      began: (protocol, route) => total(`dnat${keyOf(route.listen).suffix}`, routeId(protocol, route)).packets,
       beganTo: (protocol, endpoint) => begunTo.get(keyId(protocol, endpoint)) ?? 0,
-      received: direction("received"),
-      sent: direction("sent"),
+      received: byEndpoint("received"),
+      sent: byEndpoint("sent"),
+      receivedBy: byRoute("received"),
+      sentBy: byRoute("sent"),
     };
   }
 }
@@ -160,16 +195,33 @@ const KEY_BYTES: Readonly<Record<string, number>> = Object.fromEntries(
 );
 
 function note(counts: Counts, id: string, { packets, bytes }: ElementCounter): void {
-  const known = counts.get(id);
-  if (known === undefined) {
-    if (packets > 0) counts.set(id, { beforePackets: 0, beforeBytes: 0, packets, bytes, leaving: false });
-    return;
-  }
-  if (known.leaving) return;
+  if (packets === 0 && !counts.has(id)) return;
+  const count = countIn(counts, id);
+  if (count.leaving) return;
   // somebody had removed it, or the whole table
-  if (packets < known.packets) restart(known);
-  known.packets = packets;
-  known.bytes = bytes;
+  if (packets < count.packets) restart(count);
+  if (count.account !== undefined) {
+    count.account.packets += packets - count.packets;
+    count.account.bytes += bytes - count.bytes;
+  }
+  count.packets = packets;
+  count.bytes = bytes;
+}
+
+function countIn(counts: Counts, id: string): Count {
+  const known = counts.get(id);
+  if (known !== undefined) return known;
+  const count: Count = { beforePackets: 0, beforeBytes: 0, packets: 0, bytes: 0, leaving: false };
+  counts.set(id, count);
+  return count;
+}
+
+function accountId(direction: Direction, protocol: Protocol, route: Route): string {
+  return `${direction} ${routeId(protocol, route)}`;
+}
+
+function sum(one: PacketCount, other: PacketCount): PacketCount {
+  return { packets: one.packets + other.packets, bytes: one.bytes + other.bytes };
 }
 
 function restart(count: Count): void {

@@ -230,6 +230,18 @@ export class Transactor {
   }
 }
 
+/** One after the other, as one. */
+export function together(prepared: readonly Prepared[]): Prepared {
+  return {
+    lines: prepared.flatMap(({ lines = [] }) => lines),
+    deleted: prepared.flatMap(({ deleted = [] }) => deleted),
+    added: prepared.flatMap(({ added = [] }) => added),
+    undo: () => {
+      for (const { undo } of prepared.toReversed()) undo();
+    },
+  };
+}
+
 /** What one change deletes and another adds is left alone. */
 function netChange(prepared: readonly Prepared[]): { readonly deleted: readonly Element[]; readonly added: readonly Element[] } {
   const net = new Map<string, { readonly element: Element; readonly change: number }>();
