@@ -8,7 +8,7 @@ import { Registry } from "../../pkg/plugin/registry.ts";
 import { version } from "../../pkg/version/version.ts";
 import { closeInheritedDescriptors } from "../../pkg/process/inherited-descriptors.ts";
 import { checkReport } from "./check.ts";
-import { answerWith, fileOfThread, readConfig } from "./config-thread.ts";
+import { answerWith, fileOfThread, readFirstConfig } from "./config-thread.ts";
 import { configFlaw, refuseUntrusted } from "./config-trust.ts";
 import { runDaemon } from "./daemon.ts";
 import { type Format, FORMATS, runDoctor } from "./doctor.ts";
@@ -37,7 +37,7 @@ const program = new Command("proxygw")
   .action(async (options: { config: string }) => {
     const registry = new Registry(registrations);
     await refuseUntrusted(options.config, process.env);
-    const config = await readConfig(options.config, registry);
+    const config = await readFirstConfig(options.config, registry);
     closeInheritedDescriptors();
     await runDaemon(options.config, config, registry);
   });
@@ -48,7 +48,7 @@ program
   .option(...CONFIG_OPTION)
   .action(async (_options: unknown, command: Command) => {
     const { config } = command.optsWithGlobals<{ config: string }>();
-    const lines = await checkReport(config, await readConfig(config, new Registry(registrations)));
+    const lines = await checkReport(config, await readFirstConfig(config, new Registry(registrations)));
     const flaw = await configFlaw(config, process.env);
     if (flaw !== undefined) process.stderr.write(`proxygw: the daemon would refuse ${config}: ${flaw}\n`);
     process.stdout.write(`${lines.join("\n")}\n`);

@@ -27,10 +27,9 @@ export class YamlDocument {
   /** Of a text that is simple: what it says, whatever has become of `value`. */
   #written: Record<string, unknown> | undefined;
 
-  /** @throws ConfigError when the text is not YAML, or not one document */
-  constructor(source: Source) {
+  /** `simple`: what readSimpleYaml() gave for it, to be changed from now on. @throws ConfigError when the text is not YAML, or not one document */
+  constructor(source: Source, simple = readSimpleYaml(source.text)) {
     this.source = source;
-    const simple = readSimpleYaml(source.text);
     if (simple === undefined) this.#tree = readTree(source);
     this.value = simple ?? this.#tree?.value;
     this.problems = this.#tree?.problems ?? [];
