@@ -1,11 +1,12 @@
 /**
- * Reads large configurations in a thread of its own. The parser's tree takes some forty times the room of the text: with the thread's
- * heap it goes back to the system, and while a reload reads, the daemon goes on working.
+ * Reads large configurations in a thread of its own. The tree that the YAML library makes takes some forty times the room of the text:
+ * with the thread's heap it goes back to the system, and while a reload reads, the daemon goes on working. At the start nothing is
+ * kept waiting yet, and what takes no tree is read at once: a thread costs half a second, and the way from it another copy.
  */
 import { stat } from "node:fs/promises";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { ConfigError, type Problem } from "../../pkg/config/config-error.ts";
-import { loadConfig } from "../../pkg/config/load.ts";
+import { loadConfig, loadSimpleConfig } from "../../pkg/config/load.ts";
 import type { Config } from "../../pkg/config/types.ts";
 import { Fault, messageOf } from "../../pkg/fault/fault.ts";
 import type { Registry } from "../../pkg/plugin/registry.ts";
@@ -18,17 +19,27 @@ const YOUNG_MB = 64;
 type Answer =
   { readonly config: Config } | { readonly problems: readonly Problem[] } | { readonly code: string; readonly message: string };
 
-/** @throws as loadConfig */
-export async function readConfig(file: string, registry: Registry): Promise<Config> {
-  const size = await stat(file).then(
-    (found) => found.size,
-    () => 0,
-  );
-  const program = process.argv[1];
-  return size < LARGE || program === undefined ? loadConfig(file, registry) : readInThread(file, program);
+/** While nothing has to go on meanwhile. @throws as loadConfig */
+export async function readFirstConfig(file: string, registry: Registry): Promise<Config> {
+  if (!(await isLarge(file))) return loadConfig(file, registry);
+  return (await loadSimpleConfig(file, registry)) ?? readInThread(file, registry);
 }
 
-async function readInThread(file: string, program: string): Promise<Config> {
+/** @throws as loadConfig */
+export async function readConfig(file: string, registry: Registry): Promise<Config> {
+  return (await isLarge(file)) ? readInThread(file, registry) : loadConfig(file, registry);
+}
+
+async function isLarge(file: string): Promise<boolean> {
+  return stat(file).then(
+    ({ size }) => size >= LARGE,
+    () => false,
+  );
+}
+
+async function readInThread(file: string, registry: Registry): Promise<Config> {
+  const program = process.argv[1];
+  if (program === undefined) return loadConfig(file, registry);
   const worker = new Worker(program, { workerData: { file }, resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB } });
   const answer = await new Promise<Answer>((resolve, reject) => {
     worker.once("message", resolve);

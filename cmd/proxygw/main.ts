@@ -9,7 +9,7 @@ import { version } from "../../pkg/version/version.ts";
 import { closeInheritedDescriptors } from "../../pkg/process/inherited-descriptors.ts";
 import { adviceOn } from "./advice.ts";
 import { checkReport } from "./check.ts";
-import { answerWith, fileOfThread, readConfig } from "./config-thread.ts";
+import { answerWith, fileOfThread, readFirstConfig } from "./config-thread.ts";
 import { configFlaw, refuseUntrusted } from "./config-trust.ts";
 import { runDaemon } from "./daemon.ts";
 import { type Format, FORMATS, runDoctor } from "./doctor.ts";
@@ -38,7 +38,7 @@ const program = new Command("proxygw")
   .action(async (options: { config: string }) => {
     const registry = new Registry(registrations);
     await refuseUntrusted(options.config, process.env);
-    const config = await readConfig(options.config, registry);
+    const config = await readFirstConfig(options.config, registry);
     closeInheritedDescriptors();
     await runDaemon(options.config, config, registry);
   });
@@ -49,7 +49,7 @@ program
   .option(...CONFIG_OPTION)
   .action(async (_options: unknown, command: Command) => {
     const { config } = command.optsWithGlobals<{ config: string }>();
-    const read = await readConfig(config, new Registry(registrations));
+    const read = await readFirstConfig(config, new Registry(registrations));
     const lines = await checkReport(config, read);
     const flaw = await configFlaw(config, process.env);
     if (flaw !== undefined) process.stderr.write(`proxygw: the daemon would refuse ${config}: ${flaw}\n`);

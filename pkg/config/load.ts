@@ -15,6 +15,7 @@ import { resolveDataplane } from "./resolve-dataplane.ts";
 import { FrontendResolver } from "./resolve-frontend.ts";
 import { resolveTargets } from "./resolve-target.ts";
 import { configSchema, type LooseConfig } from "./schema.ts";
+import { readSimpleYaml } from "./simple-yaml.ts";
 import { Source } from "./source.ts";
 import { subjectOf } from "./subject.ts";
 import type { Config, FrontendConfig, LogConfig } from "./types.ts";
@@ -30,9 +31,19 @@ export async function loadConfig(path: string, registry: Registry): Promise<Conf
   return parseConfig(await readText(path), path, registry);
 }
 
+/** As loadConfig, for a large file that need not be taken in whole by the YAML library; undefined: this one must be. */
+export async function loadSimpleConfig(path: string, registry: Registry): Promise<Config | undefined> {
+  const text = await readText(path);
+  const simple = readSimpleYaml(text);
+  return simple === undefined ? undefined : configOf(new YamlDocument(new Source(path, text), simple), registry);
+}
+
 /** `file` is what messages call it. @throws as loadConfig */
 export function parseConfig(text: string, file: string, registry: Registry): Config {
-  const document = new YamlDocument(new Source(file, text));
+  return configOf(new YamlDocument(new Source(file, text)), registry);
+}
+
+function configOf(document: YamlDocument, registry: Registry): Config {
   const report = new Report(document);
   if (!isMapping(document.value)) {
     const found = Array.isArray(document.value) ? "is a list" : "holds a single value";

@@ -23,6 +23,12 @@ export class Report {
     this.#problems.push(this.document.source.problem(this.document.keySpan(path), message));
   }
 
+  /** Whether what is written at `path` has been taken out, being wrong: for a value that is not there. */
+  isRefused(path: Path): boolean {
+    // nothing is, as long as nothing was noted
+    return this.#problems.length > 0 && this.document.holds(path);
+  }
+
   /** What `parse` returns; or undefined, the Fault VALUE_INVALID that it threw being noted. */
   parsed<T>(path: Path, parse: () => T): T | undefined {
     try {

@@ -35,7 +35,7 @@ export function resolveGates(
   });
   const { wake_limit: limit } = frontend;
   const wakeLimit = limit === undefined ? undefined : report.parsed([...path, "wake_limit"], () => parseRate(limit));
-  const isLimitWrong = wakeLimit === undefined && report.document.holds([...path, "wake_limit"]);
+  const isLimitWrong = wakeLimit === undefined && report.isRefused([...path, "wake_limit"]);
   if (allow === undefined || deny === undefined || ignore === undefined || isLimitWrong) return undefined;
   return { allow, deny, ignore, ...(wakeLimit === undefined ? {} : { wakeLimit }) };
 }

@@ -24,8 +24,8 @@ export function resolveReady(ready: LooseReady, probed: Probed, path: Path, repo
 }
 
 function resolveProbe(ready: LooseReady, probed: Probed, path: Path, report: Report): ReadyProbe | undefined {
-  const isGiven = report.document.holds([...path, "probe"]);
-  if (isGiven && ready.probe === undefined) return undefined;
+  const isGiven = ready.probe !== undefined;
+  if (!isGiven && report.isRefused([...path, "probe"])) return undefined;
   const kind = ready.probe ?? (probed.startsService === true && probed.hasTcp ? "tcp" : "none");
   for (const [key, owner] of [
     ["path", "http"],
@@ -46,6 +46,6 @@ function resolveProbe(ready: LooseReady, probed: Probed, path: Path, report: Rep
   if (kind === "http") return { kind, path: ready.path ?? "/" };
   if (kind !== "command") return { kind };
   if (ready.command !== undefined) return { kind, command: ready.command };
-  if (!report.document.holds([...path, "command"])) report.value(path, '"command" is missing; "probe: command" needs one');
+  if (!report.isRefused([...path, "command"])) report.value(path, '"command" is missing; "probe: command" needs one');
   return undefined;
 }

@@ -125,7 +125,7 @@ function resolveAddresses(endpoint: LooseEndpoint, path: Path, report: Report): 
   }
   const texts = endpoint.address === undefined ? endpoint.addresses : [endpoint.address];
   if (texts === undefined) {
-    const isWrong = report.document.holds(listPath) || report.document.holds([...path, "address"]);
+    const isWrong = report.isRefused(listPath) || report.isRefused([...path, "address"]);
     if (!isWrong) report.value(path, `the address is missing; expected "address: 127.0.0.1:8080" or a list "addresses"`);
     return undefined;
   }

@@ -2,8 +2,9 @@ import type { Document, Node, Pair, ParsedNode, YAMLMap } from "yaml";
 import { Composer, isAlias, isCollection, isMap, isScalar, isSeq, Lexer, Parser } from "yaml";
 import type { Problem } from "./config-error.ts";
 import { ConfigError } from "./config-error.ts";
+import { readSimpleYaml } from "./simple-yaml.ts";
 import type { Source, Span } from "./source.ts";
-import { isMergeKey, keyText, rangeOf, toPlain } from "./yaml-plain.ts";
+import { isMapping, isMergeKey, keyText, rangeOf, toPlain } from "./yaml-plain.ts";
 
 /** Keys and indexes that lead from the root of a document to a value. */
 export type Path = readonly (string | number)[];
@@ -21,24 +22,27 @@ export class YamlDocument {
   readonly value: unknown;
   /** What is wrong although the text could be read: a duplicate key, an unknown anchor, a tag. */
   readonly problems: readonly Problem[];
-  readonly #root: Node | null;
-  readonly #anchors: ReadonlyMap<Node, Node>;
+  /** Of a text that is simple, made when somebody asks for a place in it: to say what is wrong. */
+  #tree: Tree | undefined;
+  /** Of a text that is simple: what it says, whatever has become of `value`. */
+  #written: Record<string, unknown> | undefined;
 
-  /** @throws ConfigError when the text is not YAML, or not one document */
-  constructor(source: Source) {
+  /** `simple`: what readSimpleYaml() gave for it, to be changed from now on. @throws ConfigError when the text is not YAML, or not one document */
+  constructor(source: Source, simple = readSimpleYaml(source.text)) {
     this.source = source;
-    const document = compose(source);
-    const plain = toPlain(document.contents, source);
-    this.#root = document.contents;
-    this.#anchors = plain.anchors;
-    this.value = document.contents === null ? undefined : plain.value;
-    const tags = document.warnings.map((each) => source.problem(span(each.pos), unsupported(each.message)));
-    this.problems = [...tags, ...plain.problems];
+    if (simple === undefined) this.#tree = readTree(source);
+    this.value = simple ?? this.#tree?.value;
+    this.problems = this.#tree?.problems ?? [];
+  }
+
+  get #read(): Tree {
+    this.#tree ??= readTree(this.source);
+    return this.#tree;
   }
 
   /** Where the value at `path` is; where there is none, what comes nearest on the way there. */
   valueSpan(path: Path): Span {
-    let node = this.#root;
+    let node = this.#read.root;
     let found: Span = { start: 0, end: 0 };
     let depth = 0;
     for (;;) {
@@ -66,6 +70,10 @@ export class YamlDocument {
 
   /** Whether something is written at `path`, be it right or wrong. */
   holds(path: Path): boolean {
+    if (this.#tree === undefined) {
+      this.#written ??= readSimpleYaml(this.source.text);
+      return (path.reduce<unknown>(own, this.#written) ?? null) !== null;
+    }
     const node = this.#nodeAt(path);
     return node !== null && !(isScalar(node) && node.value === null);
   }
@@ -77,7 +85,7 @@ export class YamlDocument {
   }
 
   #nodeAt(path: Path): Node | null {
-    let node = this.#resolve(this.#root);
+    let node = this.#resolve(this.#read.root);
     for (const step of path) {
       let next: Node | null | undefined;
       if (isSeq<Node>(node) && typeof step === "number") next = node.items[step];
@@ -95,7 +103,7 @@ export class YamlDocument {
   }
 
   #resolve(node: Node | null): Node | null {
-    return node !== null && isAlias(node) ? (this.#anchors.get(node) ?? null) : node;
+    return node !== null && isAlias(node) ? (this.#read.anchors.get(node) ?? null) : node;
   }
 
   #pair(map: YAMLMap<Node, Node | null>, key: string): Pair<Node, Node | null> | undefined {
@@ -113,6 +121,28 @@ export class YamlDocument {
     }
     return undefined;
   }
+}
+
+/** What is at `step` of a plain value; undefined where there is nothing. */
+function own(value: unknown, step: string | number): unknown {
+  if (Array.isArray(value)) return typeof step === "number" ? value[step] : undefined;
+  return isMapping(value) && Object.hasOwn(value, step) ? value[step] : undefined;
+}
+
+/** What the library makes of a text. */
+interface Tree {
+  readonly value: unknown;
+  readonly problems: readonly Problem[];
+  readonly root: Node | null;
+  readonly anchors: ReadonlyMap<Node, Node>;
+}
+
+/** @throws as YamlDocument */
+function readTree(source: Source): Tree {
+  const { contents: root, warnings } = compose(source);
+  const { value, anchors, problems } = toPlain(root, source);
+  const tags = warnings.map((each) => source.problem(span(each.pos), unsupported(each.message)));
+  return { value: root === null ? undefined : value, problems: [...tags, ...problems], root, anchors };
 }
 
 /** Of a mapping or a list, its first character: marking all of it would mark what is right as well. */
