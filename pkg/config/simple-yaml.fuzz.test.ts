@@ -14,7 +14,7 @@ function wholeReading(text: string): { readonly value: unknown } | undefined {
   const documents = [...composer.compose(new Parser().parse(text), true, text.length)];
   const [document] = documents;
   if (document === undefined || documents.length > 1 || document.errors.length + document.warnings.length > 0) return undefined;
-  const { value, problems } = toPlain(document.contents as never, new Source("x", text));
+  const { value, problems } = toPlain(document.contents, new Source("x", text));
   return problems.length > 0 ? undefined : { value };
 }
 

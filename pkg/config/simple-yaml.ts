@@ -45,7 +45,7 @@ class SimpleYaml {
   #at = 0;
   #indent = 0;
   #end = -1;
-  #isOver = false;
+  #over = false;
   #values = 0;
   #depth = 0;
 
@@ -55,9 +55,9 @@ class SimpleYaml {
 
   read(): Record<string, unknown> {
     this.#nextLine();
-    if (this.#isOver || this.#isItem()) throw UNUSUAL;
+    if (this.#isOver() || this.#isItem()) throw UNUSUAL;
     const value = this.#map(this.#indent);
-    if (!this.#isOver) throw UNUSUAL;
+    if (!this.#isOver()) throw UNUSUAL;
     return value;
   }
 
@@ -67,7 +67,7 @@ class SimpleYaml {
     for (;;) {
       const start = this.#end + 1;
       if (start >= text.length) {
-        this.#isOver = true;
+        this.#over = true;
         return;
       }
       const end = text.indexOf("\n", start);
@@ -76,6 +76,11 @@ class SimpleYaml {
       this.#indent = this.#at - start;
       if (this.#at < this.#end && text[this.#at] !== "#") return;
     }
+  }
+
+  // as a function, since what it reads changes while the caller goes on
+  #isOver(): boolean {
+    return this.#over;
   }
 
   #skip(from: number): number {
@@ -99,12 +104,12 @@ class SimpleYaml {
   #map(indent: number): Record<string, unknown> {
     this.#count();
     const map: Record<string, unknown> = {};
-    while (!this.#isOver && this.#indent === indent) {
+    while (!this.#isOver() && this.#indent === indent) {
       const key = this.#key(map);
       this.#at = this.#skip(this.#at);
       if (this.#isLineOver()) {
         this.#nextLine();
-        const isListBeneath = !this.#isOver && this.#indent === indent && this.#isItem();
+        const isListBeneath = !this.#isOver() && this.#indent === indent && this.#isItem();
         map[key] = isListBeneath ? this.#list(indent) : this.#nested(indent);
       } else map[key] = this.#lastOfLine();
       this.#refuseDeeper(indent);
@@ -115,7 +120,7 @@ class SimpleYaml {
   #list(indent: number): unknown[] {
     this.#count();
     const list: unknown[] = [];
-    while (!this.#isOver && this.#indent === indent && this.#isItem()) {
+    while (!this.#isOver() && this.#indent === indent && this.#isItem()) {
       const at = this.#skip(this.#at + 1);
       this.#indent += at - this.#at;
       this.#at = at;
@@ -131,14 +136,14 @@ class SimpleYaml {
 
   /** What stands in the lines below, further to the right than `indent`. */
   #nested(indent: number): unknown {
-    if (!this.#isOver && this.#indent > indent) return this.#block();
+    if (!this.#isOver() && this.#indent > indent) return this.#block();
     this.#count();
     return null;
   }
 
   /** It would go on with what came before. */
   #refuseDeeper(indent: number): void {
-    if (!this.#isOver && this.#indent > indent) throw UNUSUAL;
+    if (!this.#isOver() && this.#indent > indent) throw UNUSUAL;
   }
 
   #key(map: Record<string, unknown>): string {
