@@ -67,7 +67,7 @@ export class HoldTable {
   readonly #room: HoldRoom;
   readonly #listener: HoldListener;
   /** By flow key, oldest first. */
-  readonly #flows = new Map<string, HeldFlow>();
+  #held: Map<string, HeldFlow> | undefined;
   #taken = 0;
   /** While flows are held. */
   #timer: AbortController | undefined;
@@ -80,9 +80,15 @@ export class HoldTable {
     this.#listener = listener;
   }
 
+  /** Made when there are some: most of thousands of mappings hold nothing. */
+  get #flows(): Map<string, HeldFlow> {
+    this.#held ??= new Map<string, HeldFlow>();
+    return this.#held;
+  }
+
   /** Flows held now. */
   get size(): number {
-    return this.#flows.size;
+    return this.#held?.size ?? 0;
   }
 
   /** Holds a packet, or drops it where a limit says so. "overflow": of a new flow, dropped, because too much is held. */
@@ -159,7 +165,7 @@ export class HoldTable {
   }
 
   #takeOut(): HeldFlow[] {
-    if (this.#flows.size === 0) return [];
+    if (this.size === 0) return [];
     const flows = [...this.#flows.values()];
     this.#flows.clear();
     this.#give(this.#taken);

@@ -130,6 +130,7 @@ export class Engine implements EngineApi {
 
   /** Whether a former daemon may have started the service of `target`, in a way that its kind finds again. */
   #isFound(target: Target, former: ReadonlyMap<string, FormerTarget | undefined>): boolean {
+    if (former.size === 0) return false;
     const { path } = this.#resources.directory(target.name);
     const record = former.get(path);
     return former.has(path) && (record === undefined || isDeepStrictEqual(record.kind, target.config.kind));

@@ -16,8 +16,9 @@ import { formatAddrPort } from "../value/addr-port.ts";
 import type { Clock } from "../clock/clock.ts";
 import { type Gate, GATE_REASONS, GateReport } from "./gate-report.ts";
 import { GuardedHandler } from "./guarded-handler.ts";
-import type { FrontendHandler, FrontendTarget, Want } from "./handler.ts";
+import type { FrontendHandler, FrontendTarget } from "./handler.ts";
 import { frontendMachine, type FrontendState } from "./state.ts";
+import { TargetView } from "./target-view.ts";
 
 /** What it tells as it happens. Must not throw. */
 export interface FrontendListener {
@@ -45,8 +46,7 @@ export class Frontend {
   readonly #log: Log;
   readonly #serial = new Serial();
   readonly #handler: GuardedHandler;
-  /** What the handler asked of the target and has not given back. */
-  readonly #releases = new Set<() => void>();
+  readonly #view: TargetView;
   readonly #machine: StateMachine<FrontendState>;
   #config: FrontendConfig;
   #mapping: Mapping | undefined;
@@ -54,7 +54,7 @@ export class Frontend {
   #wanted = false;
   /** Its handler is stopped for good. */
   #quiet = false;
-  /** Of the last start, if there was one. */
+  /** Of a start that is under way. */
   #startAbort: AbortController | undefined;
   #closing: Promise<void> | undefined;
 
@@ -66,7 +66,9 @@ export class Frontend {
     this.#log = options.log;
     const { clock, log, listener } = options;
     this.#machine = frontendMachine(options.config.name, { clock, log, moved: listener?.moved });
-    this.#handler = new GuardedHandler({ ...options, create: options.createHandler, target: this.#targetView() });
+    const hasEnded = (): boolean => this.state !== "starting" && this.state !== "running";
+    this.#view = new TargetView(options.target, options.config.name, hasEnded);
+    this.#handler = new GuardedHandler({ config: options.config, clock, log, create: options.createHandler, target: this.#view });
   }
 
   get config(): FrontendConfig {
@@ -166,6 +168,7 @@ export class Frontend {
         await this.#beginGates();
         await this.#handler.start(signal);
         signal.throwIfAborted();
+        this.#startAbort = undefined;
       } catch (error) {
         const failures = await this.#undo([() => this.#handler.stop(), () => mapping.disable()]);
         this.#fail(error);
@@ -269,7 +272,7 @@ export class Frontend {
   /** Takes each step whatever the one before did, gives back what the handler asked of the target; returns the failures. */
   async #undo(steps: readonly (() => Promise<void>)[]): Promise<unknown[]> {
     const failures = await runAll(steps);
-    for (const release of [...this.#releases]) release();
+    this.#view.releaseAll();
     return failures;
   }
 
@@ -277,30 +280,6 @@ export class Frontend {
     if (this.#closing !== undefined || this.#quiet) throw new Fault("FRONTEND_CLOSED", `the frontend "${this.name}" is closed`);
     this.#mapping ??= this.#createMapping();
     return this.#mapping;
-  }
-
-  #targetView(): FrontendTarget {
-    const { target } = this;
-    const ended = (): boolean => this.state !== "starting" && this.state !== "running";
-    const track = (release: () => void): (() => void) => {
-      const once = (): void => {
-        if (this.#releases.delete(once)) release();
-      };
-      this.#releases.add(once);
-      return once;
-    };
-    return {
-      name: target.name,
-      get state() {
-        return target.state;
-      },
-      warm: (reason, source) => {
-        if (ended()) return;
-        target.signal({ reason, frontend: this.name, ...(source === undefined ? {} : { source }) });
-      },
-      want: (): Want => ({ release: ended() ? () => undefined : track(target.wants.add(this.name)) }),
-      onState: (listener) => track(target.onState(listener)),
-    };
   }
 
   #fail(error: unknown): void {

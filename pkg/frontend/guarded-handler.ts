@@ -4,7 +4,7 @@ import { Fault, messageOf } from "../fault/fault.ts";
 import type { Log } from "../log/log.ts";
 import type { TargetState } from "../target/state.ts";
 import { LimitedCalls } from "../serial/limited-calls.ts";
-import type { FrontendHandler, FrontendTarget } from "./handler.ts";
+import type { FrontendHandler, FrontendTarget, Want } from "./handler.ts";
 
 const START_LIMIT_MS = 30_000;
 const STOP_LIMIT_MS = 10_000;
@@ -24,14 +24,15 @@ export class GuardedHandler implements FrontendHandler {
   readonly #inner: FrontendHandler | undefined;
   /** Why there is none. */
   readonly #flaw: Fault | undefined;
-  #isClosed = false;
+  readonly #target: GuardedTarget;
 
   constructor({ config, clock, log, create, target }: GuardedHandlerOptions) {
     const whose = `the handler of the frontend "${config.name}" (${config.kind.namespace}:${config.kind.name})`;
     this.#calls = new LimitedCalls({ whose, clock, log });
     this.#log = log;
+    this.#target = new GuardedTarget(target, log);
     try {
-      this.#inner = create(this.#guarded(target));
+      this.#inner = create(this.#target);
     } catch (cause) {
       this.#flaw = new Fault("HANDLER_FAILED", `${whose} could not be made`, { cause });
     }
@@ -64,44 +65,66 @@ export class GuardedHandler implements FrontendHandler {
   }
 
   held(source: string): void {
-    this.#report("the frontend's handler failed on a held flow", () => this.#inner?.held?.(source));
+    report(this.#log, "the frontend's handler failed on a held flow", () => this.#inner?.held?.(source));
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.#target.close();
     await this.#calls.call({ step: "close", limitMs: STOP_LIMIT_MS, work: () => this.#inner?.close(), atAnyRate: true });
   }
+}
 
-  #guarded(target: FrontendTarget): FrontendTarget {
-    return {
-      name: target.name,
-      get state() {
-        return target.state;
-      },
-      warm: (reason, source) => {
-        if (!this.#isClosed) target.warm(reason, source);
-      },
-      want: () => (this.#isClosed ? { release: () => undefined } : target.want()),
-      onState: (listener) => {
-        if (this.#isClosed) return () => undefined;
-        const told: (state: TargetState) => unknown = listener;
-        return target.onState((state) => {
-          this.#report("the frontend's handler failed on a change of its target's state", () => told(state));
-        });
-      },
-    };
+const NOTHING_WANTED: Want = { release: () => undefined };
+
+/** A handler's view of its target, of which nothing is heard after close(). */
+class GuardedTarget implements FrontendTarget {
+  readonly #target: FrontendTarget;
+  readonly #log: Log;
+  #isClosed = false;
+
+  constructor(target: FrontendTarget, log: Log) {
+    this.#target = target;
+    this.#log = log;
   }
 
-  /** Also what an async function rejects with, which is as good a void one to TypeScript, and no listener to anybody. */
-  #report(what: string, step: () => unknown): void {
-    const failed = (error: unknown): void => {
-      this.#log.error(what, { error: messageOf(error) });
-    };
-    try {
-      const result = step();
-      if (result instanceof Promise) result.catch(failed);
-    } catch (error) {
-      failed(error);
-    }
+  get name(): string {
+    return this.#target.name;
+  }
+
+  get state(): TargetState {
+    return this.#target.state;
+  }
+
+  warm(reason: string, source?: string): void {
+    if (!this.#isClosed) this.#target.warm(reason, source);
+  }
+
+  want(): Want {
+    return this.#isClosed ? NOTHING_WANTED : this.#target.want();
+  }
+
+  onState(listener: (state: TargetState) => void): () => void {
+    if (this.#isClosed) return () => undefined;
+    const told: (state: TargetState) => unknown = listener;
+    return this.#target.onState((state) => {
+      report(this.#log, "the frontend's handler failed on a change of its target's state", () => told(state));
+    });
+  }
+
+  close(): void {
+    this.#isClosed = true;
+  }
+}
+
+/** Logs what `step` throws; also what an async function rejects with, which is as good a void one to TypeScript, and no listener to anybody. */
+function report(log: Log, what: string, step: () => unknown): void {
+  const failed = (error: unknown): void => {
+    log.error(what, { error: messageOf(error) });
+  };
+  try {
+    const result = step();
+    if (result instanceof Promise) result.catch(failed);
+  } catch (error) {
+    failed(error);
   }
 }

@@ -41,7 +41,8 @@ export interface StateMachineOptions<State extends string> {
 
 export class StateMachine<State extends string> {
   readonly #options: StateMachineOptions<State>;
-  readonly #listeners = new Set<(state: State) => void>();
+  /** Made when somebody listens: there are thousands of machines. */
+  #listeners: Set<(state: State) => void> | undefined;
   #state: State;
   #since: Date;
   #lastError: LastError | undefined;
@@ -80,7 +81,7 @@ export class StateMachine<State extends string> {
     this.#since = clock.date();
     log[fields.error === undefined ? level : "error"](event, { from, to, ...fields });
     moved?.(from, to, fields);
-    for (const listener of [...this.#listeners]) {
+    for (const listener of [...(this.#listeners ?? [])]) {
       try {
         listener(to);
       } catch (error) {
@@ -91,11 +92,12 @@ export class StateMachine<State extends string> {
 
   /** Calls `listener` after each move, until the returned function is called. */
   onState(listener: (state: State) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    const listeners = (this.#listeners ??= new Set());
+    listeners.add(listener);
+    return () => listeners.delete(listener);
   }
 
   forgetListeners(): void {
-    this.#listeners.clear();
+    this.#listeners?.clear();
   }
 }

@@ -62,9 +62,12 @@ export class Target {
     this.#backoff = new Backoff(options.clock);
     this.history = options.history ?? new TargetHistory();
     this.#machine = targetMachine(options.config.name, options, this.history);
+    const { config, clock, log } = options;
     this.#handler = new GuardedHandler({
-      ...options,
-      ...options.config,
+      name: config.name,
+      kind: config.kind,
+      clock,
+      log,
       readyTimeoutMs: () => this.#config.ready.timeoutMs,
       create: options.createHandler,
       died: this.#died.bind(this),

@@ -2,22 +2,24 @@ import { Fault } from "../fault/fault.ts";
 
 /** Who wants a target to stay up. */
 export class Wants {
-  readonly #parties = new Map<symbol, string>();
-  readonly #waiting = new Set<() => void>();
+  // made when they are needed: there are thousands of targets, and nobody wants most of them
+  #parties: Map<symbol, string> | undefined;
+  #waiting: Set<() => void> | undefined;
 
   /** Adds a party; the returned function takes it away again, and is idempotent. */
   add(party: string): () => void {
     const key = Symbol(party);
-    this.#parties.set(key, party);
+    const parties = (this.#parties ??= new Map<symbol, string>());
+    parties.set(key, party);
     return () => {
-      if (!this.#parties.delete(key) || this.#parties.size > 0) return;
-      for (const wake of [...this.#waiting]) wake();
+      if (!parties.delete(key) || parties.size > 0) return;
+      for (const wake of [...(this.#waiting ?? [])]) wake();
     };
   }
 
   /** One of the parties; undefined: nobody. */
   first(): string | undefined {
-    return this.#parties.values().next().value;
+    return this.#parties?.values().next().value;
   }
 
   /** Why the target is not to be drained; undefined: nothing is known against it. */
@@ -30,15 +32,16 @@ export class Wants {
 
   /** The parties, each once. */
   all(): string[] {
-    return [...new Set(this.#parties.values())];
+    return [...new Set(this.#parties?.values())];
   }
 
   /** Resolves as soon as there is nobody. @throws the signal's reason */
   async none(signal: AbortSignal): Promise<void> {
-    while (this.#parties.size > 0) {
+    while (this.first() !== undefined) {
+      const waiting = (this.#waiting ??= new Set());
       await new Promise<void>((resolve, reject) => {
         const end = (settle: () => void) => (): void => {
-          this.#waiting.delete(onNone);
+          waiting.delete(onNone);
           signal.removeEventListener("abort", onAbort);
           settle();
         };
@@ -46,7 +49,7 @@ export class Wants {
         const onAbort = end(() => {
           reject(signal.reason as Error);
         });
-        this.#waiting.add(onNone);
+        waiting.add(onNone);
         if (signal.aborted) onAbort();
         else signal.addEventListener("abort", onAbort, { once: true });
       });

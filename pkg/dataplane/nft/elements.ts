@@ -93,8 +93,23 @@ export function elementId({ set, key, value }: Element): string {
   return `${set} ${key} ${value ?? ""}`;
 }
 
-export function addLine(table: string, { set, key, value }: Element): string {
-  return `add element inet ${table} ${set} { ${key}${value === undefined ? "" : ` : ${value}`} }`;
+export function addLine(table: string, element: Element): string {
+  return addElementsLine(table, element.set, [elementText(element)]);
+}
+
+/** `elements`: of one set, as elementText() has them. */
+export function addElementsLine(table: string, set: string, elements: readonly string[]): string {
+  return `add element inet ${table} ${set} { ${elements.join(", ")} }`;
+}
+
+export function elementText({ key, value }: Element): string {
+  return value === undefined ? key : `${key} : ${value}`;
+}
+
+/** The reverse of elementText(). */
+export function elementIn(set: string, text: string): Element {
+  const [key = "", value] = text.split(" : ");
+  return value === undefined ? { set, key } : { set, key, value };
 }
 
 export function deleteLine(table: string, { set, key }: Element): string {

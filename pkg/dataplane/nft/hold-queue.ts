@@ -7,7 +7,7 @@ import { parsePacket } from "../../netlink/packet.ts";
 import { isWildcard } from "../../value/addr-port.ts";
 import type { MappingSpec } from "../dataplane.ts";
 import { HoldRoom } from "../hold-room.ts";
-import type { HeldPacket } from "../hold-table.ts";
+import type { HeldPacket, Verdicts } from "../hold-table.ts";
 import { MappingHold } from "../mapping-hold.ts";
 
 /** Packets that the kernel keeps for the daemon; more than all frontends together usually hold. */
@@ -38,6 +38,19 @@ export class HoldQueue {
   #begun = false;
   /** Packets that the kernel dropped because its queue was full, as far as that was told. */
   #overflows = 0;
+
+  readonly #verdicts: Verdicts = {
+    accept: (ids: readonly number[]) => {
+      this.#accept(ids, 0);
+    },
+    refuse: (ids: readonly number[]) => {
+      this.#accept(ids, this.#options.marks.refuse);
+    },
+    drop: (ids: readonly number[]) => {
+      for (const id of ids) this.#marks.delete(id);
+      this.#queue?.drop(ids);
+    },
+  };
 
   constructor(options: HoldQueueOptions) {
     this.#options = options;
@@ -112,19 +125,7 @@ export class HoldQueue {
 
   /** From now on, packets for the mapping's listen addresses go to what is returned. */
   register(spec: MappingSpec): MappingHold {
-    const verdicts = {
-      accept: (ids: readonly number[]) => {
-        this.#accept(ids, 0);
-      },
-      refuse: (ids: readonly number[]) => {
-        this.#accept(ids, this.#options.marks.refuse);
-      },
-      drop: (ids: readonly number[]) => {
-        for (const id of ids) this.#marks.delete(id);
-        this.#queue?.drop(ids);
-      },
-    };
-    const hold = new MappingHold(spec, this.#options.clock, this.#options.log, verdicts, this.#room);
+    const hold = new MappingHold(spec, this.#options.clock, this.#options.log, this.#verdicts, this.#room);
     for (const key of keysOf(spec)) this.#holds.set(key, hold);
     return hold;
   }
