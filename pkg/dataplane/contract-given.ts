@@ -1,5 +1,4 @@
 /** What the contract suites begin with. */
-import { vi } from "vitest";
 import { paced } from "../../test/pace.ts";
 import { type AddrPort, parseAddrPort } from "../value/addr-port.ts";
 import type { Protocol } from "../value/protocol.ts";
@@ -60,5 +59,9 @@ export function mappingSpec(
 
 /** Until so many packets that were sent are held. */
 export async function untilHeld(group: Pick<Group, "held">, count: number): Promise<void> {
-  await vi.waitUntil(() => group.held === count, { timeout: paced(5000), interval: 5 });
+  const limit = performance.now() + paced(5000);
+  while (group.held !== count) {
+    if (performance.now() > limit) throw new Error(`${String(group.held)} packets are held, not ${String(count)}`);
+    await new Promise((wake) => setTimeout(wake, 5));
+  }
 }
