@@ -1,5 +1,6 @@
 /** What the contract suites begin with. */
 import { paced } from "../../test/pace.ts";
+import { systemClock } from "../clock/clock.ts";
 import { type AddrPort, parseAddrPort } from "../value/addr-port.ts";
 import type { Protocol } from "../value/protocol.ts";
 import type { Dataplane, Group, GroupSpec, MappingSpec } from "./dataplane.ts";
@@ -59,9 +60,9 @@ export function mappingSpec(
 
 /** Until so many packets that were sent are held. */
 export async function untilHeld(group: Pick<Group, "held">, count: number): Promise<void> {
-  const limit = performance.now() + paced(5000);
+  const limit = systemClock.now() + paced(5000);
   while (group.held !== count) {
-    if (performance.now() > limit) throw new Error(`${String(group.held)} packets are held, not ${String(count)}`);
-    await new Promise((wake) => setTimeout(wake, 5));
+    if (systemClock.now() > limit) throw new Error(`${String(group.held)} packets are held, not ${String(count)}`);
+    await systemClock.sleep(5);
   }
 }
