@@ -14,6 +14,8 @@ export const NLM_F_ACK = 0x4;
 /** Of an answer in several parts: what it tells of changed meanwhile, so the parts may not fit together. */
 export const NLM_F_DUMP_INTR = 0x10;
 export const NLM_F_DUMP = 0x300;
+/** Of an addition: also if there is none yet. */
+export const NLM_F_CREATE = 0x400;
 
 const HEADER_BYTES = 16;
 const ATTRIBUTE_HEADER_BYTES = 4;

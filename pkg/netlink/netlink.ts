@@ -3,8 +3,8 @@
  * nftables (ruleset.ts); and, since no other package calls foreign functions, whether a pipe still has a reader (hang-up.ts).
  *
  * Owns the sockets on which the kernel is talked to, the form of the messages on them, and the reading of packet headers.
- * Must not know why a packet is held or what would let it go, and keeps no packets: they stay in the kernel. Changes nothing in
- * nftables, and does not know what should be there.
+ * Must not know why a packet is held or what would let it go, and keeps no packets: they stay in the kernel. Does not know what should be
+ * in nftables; of it, it changes elements of sets, since that is done while clients wait, and leaves all else to the nft program.
  */
 import type { Fault } from "../fault/fault.ts";
 
@@ -124,6 +124,13 @@ export interface ElementState {
   readonly bytes: number | undefined;
 }
 
+/** An element of a set that has no values, intervals or timeouts, by its key as in ElementContent. */
+export interface ElementEdit {
+  readonly add: boolean;
+  readonly set: string;
+  readonly key: Buffer;
+}
+
 /** What is in nftables, read without the nft program: some 100 µs for a table without its elements. */
 export interface RulesetReader {
   /**
@@ -146,6 +153,11 @@ export interface RulesetReader {
    * cost does not grow with their number. @throws Fault RULESET_FAILED
    */
   element(table: string, set: string, key: Buffer): ElementState | undefined;
+  /**
+   * Changes sets of an inet table in one transaction: all of `edits`, at most 100, or none. To add what is there is no error; to
+   * delete what is not there is one. It is done when this returns, after some 100 µs. @throws Fault RULESET_FAILED; nothing changed then
+   */
+  edit(table: string, edits: readonly ElementEdit[]): void;
   /** Idempotent. */
   close(): void;
 }

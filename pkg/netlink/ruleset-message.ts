@@ -1,6 +1,15 @@
-/** Messages that ask the kernel what is in nftables (linux/netfilter/nf_tables.h). */
-import { attributeBytes, eachAttribute, type Message, MessageWriter, NLM_F_DUMP, NLM_F_REQUEST } from "./message.ts";
-import type { ElementContent, ElementCounter, ElementState, RulesetFamily, RulesetPart } from "./netlink.ts";
+/** Messages that ask the kernel what is in nftables, or change elements of sets (linux/netfilter/nf_tables.h). */
+import {
+  attributeBytes,
+  eachAttribute,
+  type Message,
+  MessageWriter,
+  NLM_F_ACK,
+  NLM_F_CREATE,
+  NLM_F_DUMP,
+  NLM_F_REQUEST,
+} from "./message.ts";
+import type { ElementContent, ElementCounter, ElementEdit, ElementState, RulesetFamily, RulesetPart } from "./netlink.ts";
 
 const SUBSYSTEM_NFTABLES = 10;
 const type = (number: number): number => (SUBSYSTEM_NFTABLES << 8) | number;
@@ -9,6 +18,7 @@ const GET_CHAIN = type(4);
 const GET_RULE = type(7);
 const GET_SET = type(10);
 const GET_ELEMENT = type(13);
+const DELETE_ELEMENT = type(14);
 const GET_GENERATION = type(16);
 const GET_OBJECT = type(19);
 const GET_FLOWTABLE = type(23);
@@ -20,6 +30,12 @@ export const TYPE_GENERATION = type(15);
 const TYPE_OBJECT = type(18);
 export const TYPE_FLOWTABLE = type(22);
 export const PART_QUESTIONS = [GET_CHAIN, GET_RULE, GET_SET, GET_OBJECT, GET_FLOWTABLE];
+
+/** What is between them takes effect as a whole (linux/netfilter/nfnetlink.h). */
+const BATCH_BEGIN = 16;
+const BATCH_END = 17;
+/** Of one element's message, with names of 255 bytes at most. */
+const EDIT_BYTES = 1024;
 
 /** struct nfgenmsg: family, version, and the lower half of the generation. */
 const GENERIC_HEADER_BYTES = 4;
@@ -76,11 +92,32 @@ export function elementsQuestion(table: string, set: string, sequence: number): 
 export function elementQuestion(table: string, set: string, key: Buffer, sequence: number): Buffer {
   const writer = new MessageWriter(Buffer.alloc(1024));
   writer.begin(GET_ELEMENT, NLM_F_REQUEST, sequence);
+  writeElement(writer, table, set, key);
+  return writer.written;
+}
+
+function writeElement(writer: MessageWriter, table: string, set: string, key: Buffer): void {
   writer.fixed([FAMILIES.inet, 0, 0, 0]);
   for (const [at, name] of [table, set].entries()) writer.attribute(at + 1, [...Buffer.from(`${name}\0`)]);
   const value = attributeBytes(DATA_VALUE, [...key]);
   const element = attributeBytes(ELEMENT_KEY | NESTED, value);
   writer.attribute(ELEMENTS | NESTED, attributeBytes(LIST_ELEMENT | NESTED, element));
+}
+
+/** One transaction, of which each edit is answered, with `sequence` and those that follow; its frame is not, unless it fails. */
+export function editBatch(table: string, edits: readonly ElementEdit[], sequence: number): Buffer {
+  const writer = new MessageWriter(Buffer.alloc((edits.length + 1) * EDIT_BYTES));
+  const frame = (message: number): void => {
+    writer.begin(message, NLM_F_REQUEST, sequence);
+    writer.fixed([0, 0, 0, SUBSYSTEM_NFTABLES]);
+  };
+  frame(BATCH_BEGIN);
+  for (const [at, { add, set, key }] of edits.entries()) {
+    const flags = NLM_F_REQUEST | NLM_F_ACK | (add ? NLM_F_CREATE : 0);
+    writer.begin(add ? TYPE_ELEMENTS : DELETE_ELEMENT, flags, (sequence + at) >>> 0);
+    writeElement(writer, table, set, key);
+  }
+  frame(BATCH_END);
   return writer.written;
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { attributeBytes, MessageWriter, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR } from "./message.ts";
+import { attributeBytes, eachMessage, MessageWriter, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR } from "./message.ts";
 import { TYPE_CHAIN, TYPE_ELEMENTS, TYPE_FLOWTABLE, TYPE_GENERATION } from "./ruleset-message.ts";
 import { KernelRuleset } from "./ruleset.ts";
 import type { NetlinkSocket } from "./socket.ts";
@@ -179,6 +179,42 @@ describe("KernelRuleset", () => {
     expect(ask(error(2))).toBeUndefined();
     for (const answer of [error(1), (): Buffer[] => []])
       expect(() => ask(answer)).toThrow(expect.objectContaining({ code: "RULESET_FAILED" }) as Error);
+  });
+
+  const EDITS = [
+    { add: false, set: "s", key: Buffer.from([6, 0, 0, 0]) },
+    { add: true, set: "s", key: Buffer.from([17, 0, 0, 0]) },
+  ];
+  const answers =
+    (...errnos: number[]): Answer =>
+    (sequence) =>
+      errnos.flatMap((errno, at) => error(errno)(sequence + at));
+
+  it("changes elements within a frame, each answered by itself", () => {
+    const short = new FakeSocket(answers(0, 0), (sequence) => [message(TYPE_GENERATION, 0, sequence, INET, [1, [0, 0, 0, 9]])]);
+    const reader = new KernelRuleset(short, new FakeSocket());
+    reader.edit("t", EDITS);
+    const messages: number[][] = [];
+    eachMessage(short.questions[0] ?? Buffer.alloc(0), ({ type, flags, sequence }) => messages.push([type, flags, sequence]));
+    // the frame's are not to be answered; NLM_F_REQUEST, _ACK, _CREATE
+    expect(messages).toEqual([
+      [16, 1, 1],
+      [0xa0e, 1 | 4, 1],
+      [0xa0c, 1 | 4 | 0x400, 2],
+      [17, 1, 1],
+    ]);
+    expect(reader.generation()).toBe(9);
+  });
+
+  it.each([
+    ["refuses one of them", answers(0, 2)],
+    ["answers one of them only", answers(0)],
+    ["says nothing", (): Buffer[] => []],
+  ])("says that elements were not changed when the kernel %s", (_what, answer) => {
+    const reader = new KernelRuleset(new FakeSocket(answer), new FakeSocket());
+    expect(() => {
+      reader.edit("t", EDITS);
+    }).toThrow(expect.objectContaining({ code: "RULESET_FAILED" }) as Error);
   });
 
   it("touches no descriptor after close()", async () => {

@@ -1,9 +1,10 @@
 import { Fault } from "../fault/fault.ts";
 import { eachMessage, type Message, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, readErrno } from "./message.ts";
-import type { ElementContent, ElementState, RulesetFamily, RulesetPart, RulesetReader } from "./netlink.ts";
+import type { ElementContent, ElementEdit, ElementState, RulesetFamily, RulesetPart, RulesetReader } from "./netlink.ts";
 import {
   dumpQuestion,
   eachElement,
+  editBatch,
   elementQuestion,
   elementsQuestion,
   generationQuestion,
@@ -82,12 +83,32 @@ export class KernelRuleset implements RulesetReader {
     return state;
   }
 
+  edit(table: string, edits: readonly ElementEdit[]): void {
+    const first = (this.#sequence + 1) >>> 0;
+    this.#sequence += edits.length;
+    const done = new Set<number>();
+    const buffer = Buffer.allocUnsafe(SHORT_ANSWER_BYTES);
+    failing("changed", () => {
+      this.#refuseClosed();
+      this.#short.send(editBatch(table, edits, first));
+      for (let length = this.#short.receive(buffer); length !== undefined; length = this.#short.receive(buffer)) {
+        eachMessage(buffer.subarray(0, length), (message) => {
+          const isOurs = (message.sequence - first) >>> 0 < edits.length;
+          const errno = isOurs && message.type === NLMSG_ERROR ? readErrno(buffer, message) : undefined;
+          if (errno === 0) done.add(message.sequence);
+          else if (errno !== undefined) throw errnoFault(errno, "nftables");
+        });
+      }
+      if (done.size < edits.length) throw new Fault("EBADMSG", "the kernel does not say what became of it");
+    });
+  }
+
   /** Asks what is answered in one message; `visit` is called for that. False: there was no answer. */
   #askShort(question: (sequence: number) => Buffer, visit: (message: Message, buffer: Buffer) => void): boolean {
     const sequence = ++this.#sequence >>> 0;
     let answered = false;
     const buffer = Buffer.allocUnsafe(SHORT_ANSWER_BYTES);
-    failing(() => {
+    failing("read", () => {
       this.#refuseClosed();
       this.#short.send(question(sequence));
       for (let length = this.#short.receive(buffer); length !== undefined; length = this.#short.receive(buffer)) {
@@ -131,7 +152,7 @@ export class KernelRuleset implements RulesetReader {
 
   async #askNow(question: (sequence: number) => Buffer, visit: (message: Message) => void): Promise<void> {
     const sequence = ++this.#sequence >>> 0;
-    failing(() => {
+    failing("read", () => {
       this.#refuseClosed();
       this.#long.send(question(sequence));
     });
@@ -141,7 +162,7 @@ export class KernelRuleset implements RulesetReader {
         await new Promise((resolve) => setImmediate(resolve));
         left = DATAGRAMS_PER_TURN;
       }
-      failing(() => {
+      failing("read", () => {
         this.#refuseClosed();
         this.#receive(answer);
       });
@@ -189,10 +210,10 @@ function failureOf(data: Buffer, message: Message): Fault | undefined {
   return fault?.code === "ENOENT" ? undefined : fault;
 }
 
-function failing<T>(step: () => T): T {
+function failing<T>(doing: "read" | "changed", step: () => T): T {
   try {
     return step();
   } catch (error) {
-    throw new Fault("RULESET_FAILED", "what is in nftables could not be read", { cause: error });
+    throw new Fault("RULESET_FAILED", `what is in nftables could not be ${doing}`, { cause: error });
   }
 }

@@ -14,6 +14,7 @@ import { openRuleset } from "../../netlink/ruleset.ts";
 import type { Dataplane, Flow, Group, GroupSpec, Needs, Traffic, TransactionListener } from "../dataplane.ts";
 import { MappingClaims } from "../mapping-claims.ts";
 import { Conntrack } from "./conntrack.ts";
+import { DirectChange } from "./direct-change.ts";
 import { FastDevices, findFastPath } from "./fast-devices.ts";
 import { Generation } from "./generation.ts";
 import { ElementStates } from "./element-states.ts";
@@ -59,6 +60,7 @@ export class NftDataplane implements Dataplane {
   readonly #conntrack: Conntrack;
   readonly #lock: TableLock;
   readonly #sysctls: Sysctls;
+  readonly #direct: DirectChange;
   readonly #transactor: Transactor;
   readonly #whole: WholeTable;
   readonly #generation = new Generation();
@@ -92,31 +94,31 @@ export class NftDataplane implements Dataplane {
   #closing: Promise<void> | undefined;
 
   constructor(options: NftDataplaneOptions) {
+    const { config, clock, log, tools } = options;
     this.#options = options;
-    this.#transactions = new TransactionReport(options.clock, this.#generation);
-    this.#nft = new Nft(options.tools, this.#transactions);
+    this.#transactions = new TransactionReport(clock, this.#generation);
+    this.#nft = new Nft(tools, this.#transactions);
     // of its own, so that nft does not wait for it
-    this.#conntrack = new Conntrack(limitTools(options.tools, TOOLS_AT_ONCE), options.config.marks.ignore);
-    this.#lock = new TableLock({ table: options.config.table, clock: options.clock, log: options.log });
+    this.#conntrack = new Conntrack(limitTools(tools, TOOLS_AT_ONCE), config.marks.ignore);
+    this.#lock = new TableLock({ table: config.table, clock, log });
     this.#sysctls = new Sysctls({
-      log: options.log,
-      manage: options.config.manageSysctls,
+      log,
+      manage: config.manageSysctls,
       stateFile: join(options.runtimeDir, "sysctls.json"),
       ...(options.sysctlRoot === undefined ? {} : { root: options.sysctlRoot }),
     });
-    this.#traffic = new TrafficCounters(options.config.table);
+    this.#traffic = new TrafficCounters(config.table);
     const leaving = this.#traffic.leaving.bind(this.#traffic);
-    this.#transactor = new Transactor(this.#nft, options.config.table, this.#repair.bind(this), leaving, options.clock);
-    this.#claims = new MappingClaims(options.config.wildcardOverlap);
-    this.#whole = new WholeTable(options.config.table);
+    this.#direct = new DirectChange(config.table, this.#transactions);
+    this.#transactor = new Transactor(this.#nft, config.table, this.#repair.bind(this), leaving, this.#direct);
+    this.#claims = new MappingClaims(config.wildcardOverlap);
+    this.#whole = new WholeTable(config.table);
     this.#endpointCounters = new EndpointCounters(this.#whole, this.#traffic);
-    const { log, config } = options;
     const fast = { table: config.table, whole: this.#whole, transactor: this.#transactor, sysctls: this.#sysctls, log };
     this.#fastDevices = new FastDevices(fast);
-    this.#states = new ElementStates(options.config.table, this.#nft);
+    this.#states = new ElementStates(config.table, this.#nft);
     this.#gateCounters = new GateCounters(this.#states);
-    const { queue: number, marks } = options.config;
-    this.#queue = new HoldQueue({ number, marks, clock: options.clock, log: options.log, open: openQueue });
+    this.#queue = new HoldQueue({ number: config.queue, marks: config.marks, clock, log, open: openQueue });
   }
 
   async start(needs: Needs, signal?: AbortSignal): Promise<void> {
@@ -176,9 +178,7 @@ export class NftDataplane implements Dataplane {
       log.warn("what others change in the table will not be noticed, unless they remove all of it", { error: messageOf(error) });
       return;
     }
-    this.#generation.open(reader);
-    this.#states.open(reader);
-    this.#traffic.open(reader);
+    for (const each of [this.#generation, this.#states, this.#traffic, this.#direct]) each.open(reader);
     const watch = new TableWatch({
       table: config.table,
       whole: this.#whole,

@@ -53,6 +53,7 @@ function kernel(names: string[], chains: string[]): RulesetReader {
     parts: () => Promise.resolve(parts),
     elements: () => Promise.resolve(),
     element: () => undefined,
+    edit: () => undefined,
     close: () => undefined,
   };
 }

@@ -61,11 +61,10 @@ export class NftGroup implements Group {
 
   async activate(): Promise<void> {
     this.#refuseClosed();
-    const letsGo = this.held > 0;
     // what is held goes on at once: its way is in the table already
     this.#setOpen(true);
     try {
-      await this.#setActive(true, letsGo);
+      await this.#setActive(true);
     } catch (error) {
       this.#setOpen(false);
       throw error;
@@ -75,7 +74,7 @@ export class NftGroup implements Group {
   async deactivate(): Promise<void> {
     this.#refuseClosed();
     this.#setOpen(false);
-    await this.#setActive(false, false);
+    await this.#setActive(false);
   }
 
   #setOpen(open: boolean): void {
@@ -86,15 +85,14 @@ export class NftGroup implements Group {
     }
   }
 
-  #setActive(active: boolean, patient: boolean): Promise<void> {
-    const alter = (): (() => void) => {
+  #setActive(active: boolean): Promise<void> {
+    return this.#change(`${active ? "open" : "shut"} the mappings of "${this.name}"`, () => {
       const former = this.#active;
       this.#active = active;
       return () => {
         this.#active = former;
       };
-    };
-    return this.#change(`${active ? "open" : "shut"} the mappings of "${this.name}"`, alter, patient);
+    });
   }
 
   get held(): number {
@@ -179,7 +177,7 @@ export class NftGroup implements Group {
   }
 
   /** Lets `alter` change what should be in the table, and brings the table there. `alter` returns its own undo. */
-  #change(doing: string, alter: () => () => void, patient = false): Promise<void> {
+  #change(doing: string, alter: () => () => void): Promise<void> {
     const change: Change = () => {
       const before = this.#elements();
       const wasPresent = this.#present;
@@ -195,7 +193,7 @@ export class NftGroup implements Group {
       const elements = this.#share.content.replace(before, this.#elements());
       return together([{ undo, lines: this.#forgetCounted(elements) }, ...chains, counters, elements]);
     };
-    return this.#share.transactor.submit(change, doing, patient);
+    return this.#share.transactor.submit(change, doing);
   }
 
   /** Whoever comes anew from the same port is to be counted anew by wake limits: each time that something changes, the flows counted are forgotten. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { FakeClock, settle } from "../../clock/fake-clock.ts";
 import type { ToolRunner } from "../../process/process.ts";
 import { Nft } from "./nft.ts";
+import type { Element } from "./elements.ts";
 import { type Change, Transactor } from "./transactor.ts";
 
 /** Records each transaction; refuses those with a line that begins with "bad". */
@@ -39,50 +39,40 @@ function setUp() {
     return remade.length > 1 ? Promise.reject(new Error("cannot be made")) : Promise.resolve();
   };
   const leaving: string[] = [];
-  const clock = new FakeClock();
-  const transactor = new Transactor(
-    new Nft(tools),
-    "t",
-    remake,
-    (deleted) => {
-      const keys = deleted.map(({ key }) => key).join();
-      if (keys !== "") leaving.push(`${keys} leaves after ${String(transactions.length)}`);
-      return Promise.resolve((gone) => {
-        if (keys !== "") leaving.push(`${keys} ${gone ? "is gone" : "stays"} after ${String(transactions.length)}`);
-      });
-    },
-    clock,
-  );
+  /** What was changed without nft, as long as it is taken. */
+  const direct = { isTaken: false, changes: [] as string[] };
+  const applyDirectly = (deleted: readonly Element[], added: readonly Element[]): Promise<boolean> => {
+    if (direct.isTaken) direct.changes.push(`-${deleted.map(({ key }) => key).join()} +${added.map(({ key }) => key).join()}`);
+    return Promise.resolve(direct.isTaken);
+  };
+  const onLeaving = (deleted: readonly Element[]): Promise<(gone: boolean) => void> => {
+    const keys = deleted.map(({ key }) => key).join();
+    if (keys !== "") leaving.push(`${keys} leaves after ${String(transactions.length)}`);
+    return Promise.resolve((gone) => {
+      if (keys !== "") leaving.push(`${keys} ${gone ? "is gone" : "stays"} after ${String(transactions.length)}`);
+    });
+  };
+  const transactor = new Transactor(new Nft(tools), "t", remake, onLeaving, { apply: applyDirectly });
   const begun = transactor.begin(() => Promise.resolve());
-  return { transactor, begun, transactions, picture, change, remade, leaving, clock };
+  return { transactor, begun, transactions, picture, change, remade, leaving, direct };
 }
 
 describe("Transactor", () => {
-  it("lets patient changes wait for as long as no other comes, in order", async () => {
-    const { begun, transactor, transactions, change, clock } = setUp();
+  it("leaves elements to who changes them directly, and to nft what that does not take", async () => {
+    const { begun, transactor, transactions, change, direct } = setUp();
     await begun;
-    const patient = transactor.submit(change("a"), "add a", true);
-    await settle();
-    expect(transactions).toEqual([]);
-    await clock.advance(5);
-    await patient;
-    expect(transactions).toEqual([["a after 0"]]);
-
-    const both = [transactor.submit(change("b"), "add b", true)];
-    await settle();
-    both.push(transactor.submit(change("c"), "add c"));
-    await Promise.all(both);
-    expect(transactions).toEqual([["a after 0"], ["b after 1", "c after 2"]]);
-  });
-
-  it("lets patient changes not wait before work that is to be done alone", async () => {
-    const { begun, transactor, transactions, change } = setUp();
-    await begun;
-    const patient = transactor.submit(change("a"), "add a", true);
-    await settle();
-    await transactor.alone(() => Promise.resolve());
-    await patient;
-    expect(transactions).toEqual([["a after 0"]]);
+    const wake = (): { deleted: Element[]; undo: () => void } => ({
+      deleted: [{ set: "hold4", key: "a" }],
+      undo: () => undefined,
+    });
+    direct.isTaken = true;
+    await transactor.submit(wake, "wake");
+    expect([direct.changes, transactions]).toEqual([["-a +"], []]);
+    // what elements refer to is nft's
+    await transactor.submit(change("chain"), "add a chain");
+    direct.isTaken = false;
+    await transactor.submit(wake, "wake");
+    expect([direct.changes.length, transactions]).toEqual([1, [["chain after 0"], ["delete element inet t hold4 { a }"]]]);
   });
 
   it("puts what waits into one transaction, in order", async () => {

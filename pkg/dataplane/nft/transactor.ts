@@ -1,5 +1,5 @@
-import type { Clock } from "../../clock/clock.ts";
 import { type Fault, hasCode } from "../../fault/fault.ts";
+import type { DirectChange } from "./direct-change.ts";
 import { addLine, deleteLine, type Element, elementId } from "./elements.ts";
 import { isOutcomeUnknown, type Nft } from "./nft.ts";
 
@@ -21,7 +21,6 @@ export type Change = () => Prepared;
 interface Pending {
   readonly change: Change;
   readonly doing: string;
-  readonly patient: boolean;
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
@@ -32,9 +31,6 @@ interface Alone {
   readonly resolve: () => void;
   readonly reject: (error: unknown) => void;
 }
-
-/** In which a client that was let go has its answer, as long as the service has one at once. */
-const PATIENCE_MS = 5;
 
 /**
  * Applies changes in order, all that are submitted in one turn of the event loop in one transaction: a process costs more
@@ -50,13 +46,11 @@ export class Transactor {
   readonly #table: string;
   readonly #repair: (lines: readonly string[], why: "missing" | "in doubt") => Promise<void>;
   readonly #leaving: (deleted: readonly Element[]) => Promise<(gone: boolean) => void>;
-  readonly #clock: Clock | undefined;
+  readonly #direct: Pick<DirectChange, "apply"> | undefined;
   #pending: (Pending | Alone)[] = [];
   #running: Promise<void> | undefined;
   /** The kernel may have a transaction that it should not have. */
   #inDoubt = false;
-  /** While patient changes wait. */
-  #patience: AbortController | undefined;
   /** What begin() will bring; undefined once it was called. */
   #staged: Pick<Pending, "resolve" | "reject">[] | undefined = [];
   /** Why begin() will not come, or failed for good. */
@@ -65,32 +59,27 @@ export class Transactor {
   /**
    * `repair`: brings the table to where it should be by now, for when somebody else removed something, or nobody knows what the
    * kernel has. That includes what `lines` would have done. `leaving`: called before elements are deleted; what it returns, when
-   * it is known whether they are gone. Must not throw. Without `clock` no change is patient.
+   * it is known whether they are gone. Must not throw. `direct`: does some changes of elements by itself.
    */
   constructor(
     nft: Nft,
     table: string,
     repair: (lines: readonly string[], why: "missing" | "in doubt") => Promise<void>,
     leaving: (deleted: readonly Element[]) => Promise<(gone: boolean) => void> = () => Promise.resolve(() => undefined),
-    clock?: Clock,
+    direct?: Pick<DirectChange, "apply">,
   ) {
     this.#nft = nft;
     this.#table = table;
     this.#repair = repair;
     this.#leaving = leaving;
-    this.#clock = clock;
+    this.#direct = direct;
   }
 
-  /**
-   * Resolves when the kernel has it. `doing` completes "nft could not …". `patient`: packets have just been let go on whose way
-   * the change has no influence; that they arrive is more urgent than the change, with which a machine of few cores is busy for
-   * milliseconds. @throws Fault NFT_…; nothing changed then
-   */
-  submit(change: Change, doing: string, patient = false): Promise<void> {
+  /** Resolves when the kernel has it. `doing` completes "nft could not …". @throws Fault NFT_…; nothing changed then */
+  submit(change: Change, doing: string): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#staged === undefined) {
-        this.#pending.push({ change, doing, patient, resolve, reject });
-        if (!patient) this.#patience?.abort();
+        this.#pending.push({ change, doing, resolve, reject });
         this.#running ??= this.#run();
       } else if (this.#abandoned !== undefined) {
         reject(this.#abandoned);
@@ -105,7 +94,6 @@ export class Transactor {
   alone(work: () => Promise<void>): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#pending.push({ work, resolve, reject });
-      this.#patience?.abort();
       this.#running ??= this.#run();
     });
   }
@@ -142,7 +130,6 @@ export class Transactor {
   async #run(): Promise<void> {
     // when this turn is over, so that all that is submitted in it shares a transaction
     await new Promise((resolve) => setImmediate(resolve));
-    if (this.#pending.every((each) => "patient" in each && each.patient)) await this.#wait();
     while (this.#pending.length > 0) {
       const [first] = this.#pending;
       if (first !== undefined && "work" in first) {
@@ -155,13 +142,6 @@ export class Transactor {
       for (const one of batch) await this.#attempt([one]);
     }
     this.#running = undefined;
-  }
-
-  /** Until nobody that was let go waits for its answer any more, or something comes that cannot wait. */
-  async #wait(): Promise<void> {
-    this.#patience = new AbortController();
-    await this.#clock?.sleep(PATIENCE_MS, this.#patience.signal).catch(() => undefined);
-    this.#patience = undefined;
   }
 
   /** All that wait before the next work that is to be done alone. */
@@ -181,13 +161,15 @@ export class Transactor {
     try {
       for (const { change } of batch) prepared.push(change());
       const { deleted, added } = netChange(prepared);
+      const first = prepared.flatMap((each) => each.lines ?? []);
       const lines = [
-        ...prepared.flatMap((each) => each.lines ?? []),
+        ...first,
         // first: a key may be given another value
         ...deleted.map((each) => deleteLine(this.#table, each)),
         ...added.map((each) => addLine(this.#table, each)),
       ];
-      if (lines.length > 0 || this.#inDoubt) await this.#applyCounted(deleted, lines, batch[0]?.doing ?? "");
+      const isDone = first.length === 0 && !this.#inDoubt && (await this.#direct?.apply(deleted, added)) === true;
+      if (!isDone && (lines.length > 0 || this.#inDoubt)) await this.#applyCounted(deleted, lines, batch[0]?.doing ?? "");
     } catch (error) {
       for (const { undo } of prepared.reverse()) undo();
       // of what nft came to no end with, no change is to blame; and to wait for each by itself would take too long
