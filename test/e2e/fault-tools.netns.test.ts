@@ -6,6 +6,8 @@ import { FaultyTools } from "./faulty-tools.ts";
 import { lasting, onDemand, together } from "./on-demand.ts";
 import { CLIENT, GATEWAY, Topology } from "./topology.ts";
 
+/** So many that opening and shutting them takes nft, not just a message to the kernel. */
+const MANY = ["0.0.0.0:8088", ...Array.from({ length: 100 }, (_, at) => `127.0.1.${String(at + 1)}:9001`)];
 /** Lets the clients of "backend" through, or holds them. */
 const OPENING = "delete element .* hold.* 8088 ";
 const SHUTTING = "add element .* hold.* 8088 ";
@@ -23,7 +25,7 @@ describe("faults of tools", () => {
       endpoint: "127.0.0.1:8081",
       command: lasting("127.0.0.1:8081"),
     });
-    daemon = await Daemon.prepare(topology, together(onDemand(), other));
+    daemon = await Daemon.prepare(topology, together(onDemand({ frontend: { listen: MANY } }), other));
     tools = await FaultyTools.create(daemon.directory);
     daemon.through = tools.wrapper;
     await daemon.restart();
@@ -113,6 +115,18 @@ describe("faults of tools", () => {
     await visit(topology, "client", GATEWAY, 8088);
     await until("it failed", async () => (await daemon.target())?.last_error?.includes("Cannot allocate memory") === true);
     await until("clients are served", async () => (await visit(topology, "client", GATEWAY, 8088)).outcome === "served");
+  });
+
+  it("nft that fails keeps nobody from being woken and drained who has few addresses", async () => {
+    const cure = await tools.fault("nft", "fail", ".");
+    await served(8089);
+    await until("it is active", async () => (await daemon.targetState("other")) === "active");
+    expect(await isHeld(8089)).toBe(false);
+    expect((await daemon.control("drain", "other", "--force")).exitCode).toBe(0);
+    expect(await isHeld(8089)).toBe(true);
+    await served(8089);
+    expect((await daemon.log()).filter(({ level }) => level === "ERROR")).toEqual([]);
+    await cure();
   });
 
   it("nft that hangs once is killed after ten seconds, and run again: the client waits, others do not", async () => {
