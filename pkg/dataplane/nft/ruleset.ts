@@ -283,7 +283,7 @@ function answerKey(family: Family): string {
 
 function forwardGuardRules(family: Family): string[] {
   const { suffix } = SPECIFIC[family];
-  return [`ct status dnat ${endpointKey(family, "daddr")} @endpoint${suffix} accept`, "drop"];
+  return ["ct state related accept", `ct status dnat ${endpointKey(family, "daddr")} @endpoint${suffix} accept`, "drop"];
 }
 
 function baseChains(spec: TableSpec): BaseChain[] {
@@ -317,8 +317,8 @@ function baseChains(spec: TableSpec): BaseChain[] {
       // after other firewalls' chains: what those drop is not to be asked for here
       priority: "filter + 10",
       rules: [
-        // where there is a guard, only flows that it let pass get that far
-        "ct state established,related accept",
+        // with a guard, flows of others that are older than it are not to pass either
+        `ct state established,related ${spec.forwardGuard.length > 0 ? "ct status dnat " : ""}accept`,
         "ct state new ct status dnat jump hairpin",
         ...spec.forwardGuard.map((family) => `meta nfproto ${family} goto forward_guard${SPECIFIC[family].suffix}`),
       ],
