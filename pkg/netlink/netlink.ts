@@ -155,7 +155,8 @@ export interface RulesetReader {
   element(table: string, set: string, key: Buffer): ElementState | undefined;
   /**
    * Changes sets of an inet table in one transaction: all of `edits`, at most 100, or none. To add what is there is no error; to
-   * delete what is not there is one. It is done when this returns, after some 100 µs. @throws Fault RULESET_FAILED; nothing changed then
+   * delete what is not there is one. It is done when this returns, at once, or when a transaction of somebody else that is under way has
+   * ended. @throws Fault RULESET_FAILED; nothing changed then
    */
   edit(table: string, edits: readonly ElementEdit[]): void;
   /** Idempotent. */

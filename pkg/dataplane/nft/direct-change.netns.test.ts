@@ -1,5 +1,6 @@
 /** Sets changed by netlink, as nft shows them, in a network namespace made for the test run (`make test` does that). */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { systemClock } from "../../clock/clock.ts";
 import type { RulesetReader } from "../../netlink/netlink.ts";
 import { openRuleset } from "../../netlink/ruleset.ts";
 import { systemTools } from "../../process/runner.ts";
@@ -9,6 +10,7 @@ import type { Element } from "./elements.ts";
 import { Generation } from "./generation.ts";
 import { keyOf, KEYS, keyText } from "./key.ts";
 import { Nft } from "./nft.ts";
+import { TransactionReport } from "./transaction-report.ts";
 
 const TABLE = "direct";
 const tools = systemTools();
@@ -37,7 +39,7 @@ describe("DirectChange", () => {
     generation = new Generation();
     generation.open(reader);
     generation.looked(generation.now());
-    direct = new DirectChange(TABLE, generation);
+    direct = new DirectChange(TABLE, new TransactionReport(systemClock, generation));
     direct.open(reader);
   });
 

@@ -1,7 +1,7 @@
 import type { RulesetReader } from "../../netlink/netlink.ts";
 import type { Element } from "./elements.ts";
-import type { Generation } from "./generation.ts";
 import { bytesOf, keyIdOf, KEYS } from "./key.ts";
+import type { TransactionReport } from "./transaction-report.ts";
 
 /** Sets of keys alone, which waking and draining change. */
 const PLAIN: ReadonlySet<string> = new Set(KEYS.map(({ suffix }) => `hold${suffix}`));
@@ -13,10 +13,10 @@ const MOST = 100;
  */
 export class DirectChange {
   readonly #table: string;
-  readonly #transactions: Pick<Generation, "own">;
+  readonly #transactions: Pick<TransactionReport, "attempt">;
   #editor: Pick<RulesetReader, "edit"> | undefined;
 
-  constructor(table: string, transactions: Pick<Generation, "own">) {
+  constructor(table: string, transactions: Pick<TransactionReport, "attempt">) {
     this.#table = table;
     this.#transactions = transactions;
   }
@@ -32,14 +32,8 @@ export class DirectChange {
     const all = [...deleted, ...added];
     if (editor === undefined || all.length === 0 || all.length > MOST || !all.every(({ set }) => PLAIN.has(set))) return false;
     const edits = all.map(({ set, key }, at) => ({ add: at >= deleted.length, set, key: bytesOf(keyIdOf(key)) }));
-    return this.#transactions
-      .own(() => {
-        editor.edit(this.#table, edits);
-        return Promise.resolve();
-      })
-      .then(
-        () => true,
-        () => false,
-      );
+    return this.#transactions.attempt(() => {
+      editor.edit(this.#table, edits);
+    });
   }
 }

@@ -27,6 +27,16 @@ describe("TransactionReport", () => {
     expect([await result, told, counted()]).toEqual(["done", [[12, undefined]], 1]);
   });
 
+  it("tells of an attempt only if it succeeded", async () => {
+    const { report, told, counted } = setUp();
+    expect(await report.attempt(() => undefined)).toBe(true);
+    const fails = (): never => {
+      throw new Error("refused");
+    };
+    expect(await report.attempt(fails)).toBe(false);
+    expect([told, counted()]).toEqual([[[0, undefined]], 2]);
+  });
+
   it("tells why one failed, and lets its caller know", async () => {
     const { report, told } = setUp();
     const failure = new Error("no memory");

@@ -13,6 +13,19 @@ export class TransactionReport {
     this.#generation = generation;
   }
 
+  /** Runs an own transaction that may fail without anybody being told, since there is another way. False: it failed. */
+  async attempt(transaction: () => void): Promise<boolean> {
+    const begun = this.#clock.now();
+    const isDone = await this.#generation
+      .own(() => Promise.resolve().then(transaction))
+      .then(
+        () => true,
+        () => false,
+      );
+    if (isDone) this.listener(this.#clock.now() - begun);
+    return isDone;
+  }
+
   /** Runs an own transaction. */
   async own<T>(transaction: () => Promise<T>): Promise<T> {
     const begun = this.#clock.now();
