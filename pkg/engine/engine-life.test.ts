@@ -59,6 +59,13 @@ describe("Engine: a service that still runs", () => {
     expect(noted.targets.get("backend")?.map(({ calls }) => calls)).toEqual([[], ["drain", "close"]]);
   });
 
+  it("of another kind is left as it was found when the start fails", async () => {
+    const { start, noted, dataplane } = await afterAnother({ targets: [TARGET_CONFIG] }, LASTING);
+    dataplane.commit = () => Promise.reject(new Error("trouble"));
+    await expect(start()).rejects.toThrow("trouble");
+    expect((noted.targets.get("backend") ?? []).flatMap(({ calls }) => calls)).not.toContain("drain");
+  });
+
   it("is gone before the one of another kind starts that has its name now", async () => {
     const { start, engine, noted } = await afterAnother({ targets: [TARGET_CONFIG] }, LASTING);
     const { promise, open } = gate();

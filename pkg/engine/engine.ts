@@ -104,10 +104,26 @@ export class Engine implements EngineApi {
     const former = await formerDirectories(config.runtimeDir, log);
     this.#releases.push(() => this.#closeTargets([...targets.values()]));
     for (const each of config.targets) targets.set(each.name, this.#resources.newTarget(each));
-    // what has another kind by now is not to start beside its former service
-    this.#stopFormer(former, (name) => targets.has(name));
+    // what has another kind by now is not to start beside its former service, which is left alone should this start fail
+    let settle: () => void = () => undefined;
+    const isSettled = new Promise<void>((resolve) => (settle = resolve));
+    this.#stopFormer(former, (name) => targets.has(name), isSettled);
+    try {
+      const [starts] = await this.#bringUp(former);
+      settle();
+      await starts;
+    } finally {
+      settle();
+    }
+    signal.throwIfAborted();
+    this.#stopFormer(former, (name) => !targets.has(name), isSettled);
+  }
+
+  /** Returns when all that is configured is in force, with what frontends are still about. */
+  async #bringUp(former: ReadonlyMap<string, FormerTarget | undefined>): Promise<readonly [starts: Promise<unknown>]> {
+    const { targets, frontends } = this.#resources;
     this.#releases.push(() => closeAll([...frontends.values()], this.#ending, "frontends"));
-    for (const each of config.frontends)
+    for (const each of this.config.frontends)
       frontends.set(each.name, this.#resources.newFrontend(each, this.#resources.target(each.target)));
     await Promise.all([...targets.values()].map((each) => each.open(this.#isFound(each, former))));
     for (const each of frontends.values()) each.open();
@@ -115,11 +131,9 @@ export class Engine implements EngineApi {
     const starts = Promise.allSettled([...frontends.values()].map((each) => each.start("configured", "debug")));
     // they have all asked for their mappings then, which commit() brings
     await new Promise((resolve) => setImmediate(resolve));
-    await dataplane.commit();
+    await this.#options.dataplane.commit();
     this.#isUp = true;
-    await starts;
-    signal.throwIfAborted();
-    this.#stopFormer(former, (name) => !targets.has(name));
+    return [starts];
   }
 
   /** What waits for commit() would wait for ever. That their services go on, targets are to know before they hear of it. */
@@ -137,15 +151,20 @@ export class Engine implements EngineApi {
   }
 
   /**
-   * Of a daemon that is no more: what is not configured any more, of the targets that `which` takes. Failures are logged; nobody waits
-   * for it but close(), and the first start of a target of the same name.
+   * Of a daemon that is no more: what is not configured any more, of the targets that `which` takes; when `isSettled`, and only if all is
+   * in force then. Failures are logged; nobody waits for it but close(), and the first start of a target of the same name.
    */
-  #stopFormer(former: ReadonlyMap<string, FormerTarget | undefined>, which: (name: string) => boolean): void {
+  #stopFormer(
+    former: ReadonlyMap<string, FormerTarget | undefined>,
+    which: (name: string) => boolean,
+    isSettled: Promise<void>,
+  ): void {
     for (const record of former.values()) {
       if (record === undefined || !which(record.name)) continue;
       const target = this.#resources.targets.get(record.name);
       if (target !== undefined && this.#isFound(target, former)) continue;
-      const stopped = this.#resources.stopFormer(record).catch((error: unknown) => {
+      const stop = (): Promise<void> => (this.#isUp ? this.#resources.stopFormer(record) : Promise.resolve());
+      const stopped = isSettled.then(stop).catch((error: unknown) => {
         this.log.error("could not stop a service that is not configured any more", {
           target: record.name,
           error: messageOf(error),
