@@ -3,6 +3,8 @@ import { isMapping } from "./yaml-plain.ts";
 
 /** Anything but "\n" and what is printed: tabs, other line breaks, which not all readers of YAML see alike. */
 const UNUSUAL_CHARACTER = /[^\n\x20-\x7e\u00a1-\u2027\u202a-\ud7ff]/;
+/** What not all readers hold to be wrong: a comment that touches what is before it, texts and lists that go on in the next line. */
+const UNUSUAL_LINE = /["'\]},[{]#|^ *[,\]}]|[[{,] *(?: #[^\n]*)?$|^(?:[^"'\n]|"[^"\n]*"|'[^'\n]*')*["'][^"'\n]*$/m;
 /**
  * Where a value or key begins: anchors, aliases, tags, texts of several lines; keys that are no text, or bring in others; and
  * further documents.
@@ -39,15 +41,19 @@ const SCHEMA = FAILSAFE_SCHEMA.extend({
   ],
 });
 
+function refuse(warning: Error): never {
+  throw warning;
+}
+
 /**
  * The mapping that a text holds, if it is written as most configurations are: without anchors, tags and texts of several lines.
  * Undefined: with anything else, also with mistakes. js-yaml takes a tenth of the time of the library that YamlDocument makes its
  * tree by, and no tree's room; it cannot tell where in the text a value is, which takes a mistake to be asked.
  */
 export function readSimpleYaml(text: string): Record<string, unknown> | undefined {
-  if (UNUSUAL_CHARACTER.test(text) || UNUSUAL_BEGIN.test(text)) return undefined;
+  if ([UNUSUAL_CHARACTER, UNUSUAL_BEGIN, UNUSUAL_LINE].some((unusual) => unusual.test(text))) return undefined;
   try {
-    const value: unknown = load(text, { schema: SCHEMA });
+    const value: unknown = load(text, { schema: SCHEMA, onWarning: refuse });
     return isMapping(value) ? value : undefined;
   } catch {
     return undefined;
