@@ -63,10 +63,9 @@ async function heedOutput(closed: AbortController): Promise<() => void> {
     return await watchForHangUp(process.stdout.fd, () => {
       closed.abort();
     });
-  } catch (error) {
-    // a copy of the program alone, without the native module, finds out at the next write
-    if (hasCode(error, "FFI_UNAVAILABLE")) return () => undefined;
-    throw error;
+  } catch {
+    // a copy of the program alone, without the native module; a pipe of another user: it is found out at the next write
+    return () => undefined;
   }
 }
 

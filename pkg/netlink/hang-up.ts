@@ -6,7 +6,7 @@ import { loadLibc } from "./libc.ts";
  * Calls `onHangUp`, once, when nobody reads the pipe any more that `descriptor` writes to. Node itself finds that out only at the next
  * write, which may be hours away. What is no pipe is not watched. Returns what ends the watch, to be called in any case; without it the
  * event loop stays alive.
- * @throws Fault FFI_UNAVAILABLE; a system error when the descriptor is not open
+ * @throws Fault FFI_UNAVAILABLE; a system error when the descriptor is not open, or a pipe that another user made
  */
 export async function watchForHangUp(descriptor: number, onHangUp: () => void): Promise<() => void> {
   if (!fstatSync(descriptor).isFIFO()) return () => undefined;
