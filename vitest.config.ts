@@ -31,6 +31,8 @@ export default defineConfig({
           name: "fuzz",
           include: ["**/*.fuzz.test.ts"],
           exclude: ["node_modules/**"],
+          // beside other tests, and behind them
+          testTimeout: 60_000,
           // nothing but computing: one process for each core, after the others
           maxWorkers: "100%",
           sequence: { groupOrder: 1 },

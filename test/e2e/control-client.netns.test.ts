@@ -95,7 +95,7 @@ describe("proxygwctl", () => {
     expect(status).toMatch(
       /^backend +active +\S+ +\d+ +1 +\S+ \S+ +\S+ \S+ +in \d+m\S* +\S+( ago)?: first packet from 10\.77\.1\.2:\d+ \(front\), ready in \S+s$/m,
     );
-    expect(status).toMatch(/^front +running +\S+ +\d+ +1 +0 +tcp 0\.0\.0\.0:8088 +backend:main/m);
+    expect(status).toMatch(/^front +running +\S+ +\d+ +1 +\S+ \S+ +\S+ \S+ +0 +tcp 0\.0\.0\.0:8088 +backend:main/m);
     const { targets } = JSON.parse((await daemon.control("status", "--traffic")).stdout) as {
       targets: { traffic: { connections: number } }[];
     };
