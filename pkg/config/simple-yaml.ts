@@ -47,7 +47,7 @@ function refuse(warning: Error): never {
 
 /**
  * The mapping that a text holds, if it is written as most configurations are: without anchors, tags and texts of several lines.
- * Undefined: with anything else, also with mistakes. js-yaml takes a tenth of the time of the library that YamlDocument makes its
+ * Undefined: with anything else, also with mistakes. js-yaml takes an eighth of the time of the library that YamlDocument makes its
  * tree by, and no tree's room; it cannot tell where in the text a value is, which takes a mistake to be asked.
  */
 export function readSimpleYaml(text: string): Record<string, unknown> | undefined {

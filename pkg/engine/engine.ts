@@ -91,7 +91,7 @@ export class Engine implements EngineApi {
   async #start(signal: AbortSignal): Promise<void> {
     const { dataplane, needs, registry, log } = this.#options;
     const { config } = this;
-    const { targets, frontends } = this.#resources;
+    const { targets } = this.#resources;
     this.#releases.push(() => dataplane.close(this.#ending));
     dataplane.onTransaction(transactionListener(this.#events));
     await dataplane.start(needs, signal);
