@@ -7,6 +7,7 @@ import { createConnection, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { newNftDataplane, ownNamespace } from "../../../test/fixture/nft.ts";
 import { MAPPING, NO_NEEDS as HOLD } from "../../../test/fixture/target.ts";
 import { systemClock } from "../../clock/clock.ts";
 import { collectingLog } from "../../log/collecting-log.ts";
@@ -27,9 +28,7 @@ describe("nft driver: further needs", () => {
   const cleanups: (() => Promise<unknown>)[] = [];
 
   beforeEach(async () => {
-    const links = await tools.run("ip", ["-o", "link"]);
-    if (links.stdout.trim().split("\n").length > 1)
-      throw new Error("these tests change the packet path: run them with make test");
+    await ownNamespace();
   });
   afterEach(async () => {
     for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
@@ -38,21 +37,10 @@ describe("nft driver: further needs", () => {
   async function started(needs: Needs, ownTools: ToolRunner = tools): Promise<NftDataplane> {
     const directory = await mkdtemp(join(tmpdir(), "proxygw-adapt-"));
     cleanups.push(() => rm(directory, { recursive: true }));
-    const dataplane = new NftDataplane({
-      config: {
-        table: "adapted",
-        queue: 9,
-        marks: { masquerade: 0x40000000, queue: 0x20000000, refuse: 0x10000000, ignore: 0x40000000 },
-        manageSysctls: true,
-        wildcardOverlap: "refuse",
-        fastpath: "off",
-      },
-      runtimeDir: directory,
-      tools: ownTools,
-      host: { platform: "linux", processStatus: () => readFile("/proc/self/status", "utf8") },
-      clock: systemClock,
-      log: collectingLog(),
-    });
+    const dataplane = newNftDataplane(
+      { runtimeDir: directory, log: collectingLog(), tools: ownTools },
+      { table: "adapted", queue: 9 },
+    );
     cleanups.push(() => dataplane.close());
     await dataplane.start(needs);
     await dataplane.commit();

@@ -9,6 +9,7 @@ import { createConnection, createServer, type Server, type Socket } from "node:n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import { newNftDataplane, ownNamespace } from "../../../test/fixture/nft.ts";
 import { paced } from "../../../test/pace.ts";
 import { systemClock } from "../../clock/clock.ts";
 import { collectingLog } from "../../log/collecting-log.ts";
@@ -27,11 +28,6 @@ const TABLE = "contract";
 const NO_NEEDS: Needs = { routeLocalnet: false, forwardIPv4: false, forwardIPv6: false, hold: false };
 const tools = systemTools();
 
-async function ownNamespace(): Promise<void> {
-  const links = await tools.run("ip", ["-o", "link"]);
-  if (links.stdout.trim().split("\n").length > 1) throw new Error("these tests change the packet path: run them with make test");
-}
-
 /** As a daemon that died left it. */
 async function forwardByDeadDaemon(directory: string): Promise<void> {
   const sysctls = new Sysctls({ log: collectingLog(), manage: true, stateFile: join(directory, "sysctls.json") });
@@ -42,21 +38,14 @@ function newDataplane(
   runtimeDir: string,
   options: { table?: string; manageSysctls?: boolean; overlap?: "refuse" | "specific-wins" } = {},
 ) {
-  return new NftDataplane({
-    config: {
+  return newNftDataplane(
+    { runtimeDir, log: collectingLog() },
+    {
       table: options.table ?? TABLE,
-      queue: 7,
-      marks: { masquerade: 0x40000000, queue: 0x20000000, refuse: 0x10000000, ignore: 0x40000000 },
       manageSysctls: options.manageSysctls ?? true,
       wildcardOverlap: options.overlap ?? "refuse",
-      fastpath: "off",
     },
-    runtimeDir,
-    tools,
-    host: { platform: "linux", processStatus: () => readFile("/proc/self/status", "utf8") },
-    clock: systemClock,
-    log: collectingLog(),
-  });
+  );
 }
 
 async function listenTcp(address: string): Promise<Server> {

@@ -1,5 +1,6 @@
 /** What the kernel says of elements beside what nft says, in a network namespace made for the test run (`make test` does that). */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { ownNamespace } from "../../../test/fixture/nft.ts";
 import type { RulesetReader } from "../../netlink/netlink.ts";
 import { openRuleset } from "../../netlink/ruleset.ts";
 import { systemTools } from "../../process/runner.ts";
@@ -21,9 +22,7 @@ describe("element states", () => {
   let asked: ElementStates;
 
   beforeEach(async () => {
-    const links = await tools.run("ip", ["-o", "link"]);
-    if (links.stdout.trim().split("\n").length > 1)
-      throw new Error("these tests change the packet path: run them with make test");
+    await ownNamespace();
     const sets = KEYS.flatMap(({ suffix, type }) => [
       `add set inet ${TABLE} clock${suffix} { type ${type}; flags dynamic,timeout; timeout 1h; }`,
       `add set inet ${TABLE} counts${suffix} { type ${type}; counter; }`,

@@ -1,11 +1,11 @@
 /** What shared endpoints take, and what others are spared, on the real kernel, in a network namespace made for the test run (`make test`). */
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { systemClock } from "../../clock/clock.ts";
+import { newNftDataplane, ownNamespace } from "../../../test/fixture/nft.ts";
 import { type CollectingLog, collectingLog } from "../../log/collecting-log.ts";
 import { systemTools } from "../../process/runner.ts";
 import { parseAddrPort } from "../../value/addr-port.ts";
@@ -26,26 +26,10 @@ describe("endpoints that several mappings lead to", () => {
   let service: Socket;
 
   beforeEach(async () => {
-    const links = await tools.run("ip", ["-o", "link"]);
-    if (links.stdout.trim().split("\n").length > 1)
-      throw new Error("these tests change the packet path: run them with make test");
+    await ownNamespace();
     directory = await mkdtemp(join(tmpdir(), "proxygw-sharing-"));
     log = collectingLog();
-    dataplane = new NftDataplane({
-      config: {
-        table: TABLE,
-        queue: 7,
-        marks: { masquerade: 0x40000000, queue: 0x20000000, refuse: 0x10000000, ignore: 0x40000000 },
-        manageSysctls: true,
-        wildcardOverlap: "refuse",
-        fastpath: "off",
-      },
-      runtimeDir: directory,
-      tools,
-      host: { platform: "linux", processStatus: () => readFile("/proc/self/status", "utf8") },
-      clock: systemClock,
-      log,
-    });
+    dataplane = newNftDataplane({ runtimeDir: directory, log }, { table: TABLE });
     await dataplane.start({ routeLocalnet: false, forwardIPv4: false, forwardIPv6: false, hold: false });
     await dataplane.commit();
     group = dataplane.createGroup(groupSpec("a", "udp"));

@@ -1,10 +1,10 @@
 /** What others can do to the table, on the real kernel, in a network namespace made for the test run (`make test` does that). */
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { newNftDataplane, ownNamespace } from "../../../test/fixture/nft.ts";
 import { paced } from "../../../test/pace.ts";
-import { systemClock } from "../../clock/clock.ts";
 import { type CollectingLog, collectingLog } from "../../log/collecting-log.ts";
 import { systemTools } from "../../process/runner.ts";
 import { parseAddrPort } from "../../value/addr-port.ts";
@@ -28,27 +28,11 @@ describe("table watch", () => {
   let log: CollectingLog;
 
   beforeEach(async () => {
-    const links = await tools.run("ip", ["-o", "link"]);
-    if (links.stdout.trim().split("\n").length > 1)
-      throw new Error("these tests change the packet path: run them with make test");
+    await ownNamespace();
     await nft(OTHER);
     directory = await mkdtemp(join(tmpdir(), "proxygw-watch-"));
     log = collectingLog();
-    dataplane = new NftDataplane({
-      config: {
-        table: TABLE,
-        queue: 7,
-        marks: { masquerade: 0x40000000, queue: 0x20000000, refuse: 0x10000000, ignore: 0x40000000 },
-        manageSysctls: true,
-        wildcardOverlap: "refuse",
-        fastpath: "off",
-      },
-      runtimeDir: directory,
-      tools,
-      host: { platform: "linux", processStatus: () => readFile("/proc/self/status", "utf8") },
-      clock: systemClock,
-      log,
-    });
+    dataplane = newNftDataplane({ runtimeDir: directory, log }, { table: TABLE });
     await dataplane.start({ routeLocalnet: true, forwardIPv4: true, forwardIPv6: true, hold: true });
     await dataplane.commit();
     const endpoints = ["127.0.0.2:80", "[::1]:80"].map((each) => parseAddrPort(each));
