@@ -25,7 +25,7 @@ import { HoldQueue } from "./hold-queue.ts";
 import { isOutcomeUnknown, Nft } from "./nft.ts";
 import { probe, type ProbeHost } from "./probe.ts";
 import { openQueuePath } from "./queue-path.ts";
-import type { QueueRules } from "./queue-way.ts";
+import type { QueueRules } from "./queue-rules.ts";
 import { deleteTableText, type QueueWay, restructureLines, type TableSpec } from "./ruleset.ts";
 import { Sysctls } from "./sysctl.ts";
 import { applySystem, isNeeded, planSystem, type SystemPlan } from "./system-settings.ts";

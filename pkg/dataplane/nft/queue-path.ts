@@ -1,7 +1,8 @@
 import { Fault, hasCode } from "../../fault/fault.ts";
 import type { Log } from "../../log/log.ts";
 import type { HoldQueue } from "./hold-queue.ts";
-import { findQueueWay, QUEUE_WAY_TEXT, QueueRules } from "./queue-way.ts";
+import { QueueRules } from "./queue-rules.ts";
+import { findQueueWay, QUEUE_WAY_TEXT } from "./queue-way.ts";
 import type { QueueWay } from "./ruleset.ts";
 
 /** How packets come to the open queue. */

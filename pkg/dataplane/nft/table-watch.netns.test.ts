@@ -13,7 +13,6 @@ import type { Group } from "../dataplane.ts";
 import { openRuleset } from "../../netlink/ruleset.ts";
 import { NftDataplane } from "./driver.ts";
 import { Nft } from "./nft.ts";
-import { QueueRules } from "./queue-way.ts";
 
 const TABLE = "watched";
 /** Somebody else's. */
@@ -257,32 +256,5 @@ describe("table watch", () => {
     await nft(`delete table inet ${TABLE}\n`);
     await settled();
     expect(await group.quietFor()).toBeLessThan(5000);
-  });
-});
-
-describe("rules of iptables", () => {
-  it("are added again, whichever of them was removed", async () => {
-    const reader = await openRuleset();
-    const rules = new QueueRules({ nft: new Nft(tools), tools, table: TABLE, queue: 7, mark: 0x20000000 });
-    const neighbour = new QueueRules({ nft: new Nft(tools), tools, table: `${TABLE}2`, queue: 8, mark: 0x40000000 });
-    try {
-      await neighbour.add();
-      expect(await rules.restore(reader)).toBe(4);
-      expect(await rules.restore(reader)).toBe(0);
-      for (const program of ["iptables", "ip6tables"]) {
-        for (const chain of ["PREROUTING", "OUTPUT"]) {
-          // the neighbour's is the first
-          await tools.run(program, ["-w", "-t", "raw", "-D", chain, "2"]);
-          expect(await rules.restore(reader)).toBe(1);
-        }
-        await tools.run(program, ["-w", "-t", "raw", "-F"]);
-        expect(await rules.restore(reader)).toBe(2);
-      }
-      expect(rules.legacy).toBe(false);
-    } finally {
-      await rules.remove();
-      await neighbour.remove();
-      reader.close();
-    }
   });
 });

@@ -12,7 +12,7 @@ import type { RulesetReader } from "../../netlink/netlink.ts";
 import type { Element } from "./elements.ts";
 import type { Generation } from "./generation.ts";
 import { isOutcomeUnknown, type Nft } from "./nft.ts";
-import type { QueueRules } from "./queue-way.ts";
+import type { QueueRules } from "./queue-rules.ts";
 import { describe, type ElementsDifference, isNone, repairLines, type TableDifference, without } from "./table-difference.ts";
 import type { TablePart } from "./table-part.ts";
 import { elementOf, isDynamic, layoutOf, PartMemory } from "./table-picture.ts";
