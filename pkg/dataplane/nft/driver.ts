@@ -25,7 +25,8 @@ import { HoldQueue } from "./hold-queue.ts";
 import { isOutcomeUnknown, Nft } from "./nft.ts";
 import { probe, type ProbeHost } from "./probe.ts";
 import { openQueuePath } from "./queue-path.ts";
-import type { QueueRules } from "./queue-rules.ts";
+import type { QueueRules, QueueRulesOptions } from "./queue-rules.ts";
+import { findQueueWay } from "./queue-way.ts";
 import { deleteTableText, type QueueWay, restructureLines, type TableSpec } from "./ruleset.ts";
 import { Sysctls } from "./sysctl.ts";
 import { applySystem, isNeeded, planSystem, type SystemPlan } from "./system-settings.ts";
@@ -133,12 +134,15 @@ export class NftDataplane implements Dataplane {
   }
 
   async #acquire(needs: Needs, signal?: AbortSignal): Promise<void> {
+    // both wait for processes; that it failed is told in its turn
+    const way = needs.hold ? findQueueWay(this.#queueOptions(), signal) : undefined;
+    way?.catch(() => undefined);
     await probe(this.#options.tools, this.#options.host, signal);
     await this.#lock.acquire();
     this.#releases.push(() => this.#lock.release());
     await this.#sysctls.recover();
     this.#sysctls.refuseUnmanaged((await planSystem(this.#sysctls, needs)).lacking);
-    if (needs.hold) await this.#openQueue();
+    if (way !== undefined) await this.#openQueue(await way);
     const { config, log } = this.#options;
     this.#longestFastMs = await findFastPath(config.fastpath, { nft: this.#nft, sysctls: this.#sysctls, log });
     this.#needs = needs;
@@ -236,7 +240,7 @@ export class NftDataplane implements Dataplane {
     this.#sysctls.refuseUnmanaged(plan.lacking);
     if (after.hold && !before.hold) {
       // an attempt that failed later on has left it open
-      if (this.#way.way === "none") await this.#openQueue();
+      if (this.#way.way === "none") await this.#openQueue(await findQueueWay(this.#queueOptions()));
       this.#queue.begin();
       await this.#addQueueRules();
     }
@@ -310,11 +314,13 @@ export class NftDataplane implements Dataplane {
     await this.#restructure({}, plan);
   }
 
-  /** Before the table: what its rules send to the queue must find it. */
-  async #openQueue(): Promise<void> {
-    const { tools, log, config } = this.#options;
-    const options = { nft: this.#nft, tools, table: config.table, queue: config.queue, mark: config.marks.queue };
-    const path = await openQueuePath(options, this.#queue, log);
+  #queueOptions(): QueueRulesOptions {
+    const { tools, config } = this.#options;
+    return { nft: this.#nft, tools, table: config.table, queue: config.queue, mark: config.marks.queue };
+  }
+
+  async #openQueue(way: QueueWay): Promise<void> {
+    const path = await openQueuePath(way, this.#queueOptions(), this.#queue, this.#options.log);
     this.#releases.push(() => {
       this.#queue.close();
       return Promise.resolve();

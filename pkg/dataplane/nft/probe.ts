@@ -45,6 +45,10 @@ export async function findLacks(tools: ToolRunner, host: ProbeHost, signal?: Abo
       remedy: "run as root, for example with sudo",
     });
   }
+  // meanwhile: each waits for a process, and at the start for nothing else
+  const kernel = lacks.length > 0 ? Promise.resolve([]) : kernelLacks(new Nft(tools), signal);
+  // what an nft that is too old, or not there, says of it is of no use
+  kernel.catch(() => undefined);
   const [nft, conntrack] = await Promise.all([
     version(tools, "nft", "nftables", signal),
     version(tools, "conntrack", "conntrack", signal),
@@ -52,7 +56,7 @@ export async function findLacks(tools: ToolRunner, host: ProbeHost, signal?: Abo
   const nftLack = "exitCode" in nft ? nftVersionLack(nft.stdout) : nft;
   if (nftLack !== undefined) lacks.push(nftLack);
   if (!("exitCode" in conntrack)) lacks.push(conntrack);
-  if (nftLack === undefined && lacks[0]?.code !== "PRIVILEGE_MISSING") lacks.push(...(await kernelLacks(new Nft(tools), signal)));
+  if (nftLack === undefined) lacks.push(...(await kernel));
   return lacks;
 }
 

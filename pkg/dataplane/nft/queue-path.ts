@@ -1,8 +1,8 @@
 import { Fault, hasCode } from "../../fault/fault.ts";
 import type { Log } from "../../log/log.ts";
 import type { HoldQueue } from "./hold-queue.ts";
-import { QueueRules } from "./queue-rules.ts";
-import { findQueueWay, QUEUE_WAY_TEXT } from "./queue-way.ts";
+import { QueueRules, type QueueRulesOptions } from "./queue-rules.ts";
+import { QUEUE_WAY_TEXT } from "./queue-way.ts";
 import type { QueueWay } from "./ruleset.ts";
 
 /** How packets come to the open queue. */
@@ -12,9 +12,8 @@ export interface QueuePath {
   readonly rules: QueueRules | undefined;
 }
 
-/** Before the table: what its rules send to the queue must find it. @throws Fault HOLD_UNSUPPORTED, QUEUE_BUSY, … */
-export async function openQueuePath(options: Parameters<typeof findQueueWay>[0], queue: HoldQueue, log: Log): Promise<QueuePath> {
-  const way = await findQueueWay(options);
+/** Before the table: what its rules send to the queue must find it. @throws Fault QUEUE_BUSY, … */
+export async function openQueuePath(way: QueueWay, options: QueueRulesOptions, queue: HoldQueue, log: Log): Promise<QueuePath> {
   await queue.open().catch((cause: unknown) => {
     if (!hasCode(cause, "QUEUE_BUSY")) throw cause;
     const message = `packet queue ${options.queue} is held by another program; give this one its own with dataplane.queue`;

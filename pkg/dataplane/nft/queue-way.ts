@@ -11,14 +11,15 @@ export const QUEUE_WAY_TEXT: Readonly<Record<QueueWay["way"], string>> = {
 };
 
 /** @throws Fault HOLD_UNSUPPORTED when there is neither */
-export async function findQueueWay(options: QueueRulesOptions): Promise<QueueWay> {
+export async function findQueueWay(options: QueueRulesOptions, signal?: AbortSignal): Promise<QueueWay> {
   const { nft, queue } = options;
   const text = `table inet proxygw_probe {\nchain c {\ntype filter hook prerouting priority -300\nqueue num ${queue}\n}\n}\n`;
   let statementError: unknown;
   try {
-    await nft.check(text, "use its queue statement");
+    await nft.check(text, "use its queue statement", signal);
     return { way: "statement", queue };
   } catch (error) {
+    signal?.throwIfAborted();
     statementError = error;
   }
   try {
