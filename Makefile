@@ -7,9 +7,10 @@ all: proxygw proxygwctl
 SOURCES := $(shell find cmd pkg plugin -name '*.ts' -not -name '*.test.ts' 2>/dev/null)
 VERSION := $(shell sed -n 's/^  "version": "\(.*\)",/\1/p' package.json)
 
-# One file each. Native packages stay outside: they are loaded from node_modules, and only when needed.
+# One file each. Native packages stay outside: they are loaded from node_modules, and only when needed, by require(): import() looks for
+# them the long way. What only people read is left out, since each start reads all of it; names stay, for stack traces.
 BUNDLE := node_modules/.bin/esbuild --bundle --platform=node --target=node20 --format=cjs --log-level=warning \
-	--external:koffi --external:unix-dgram --define:PROXYGW_VERSION='"$(VERSION)"' \
+	--minify-whitespace --minify-syntax --line-limit=200 --supported:dynamic-import=false --external:koffi --external:unix-dgram --define:PROXYGW_VERSION='"$(VERSION)"' \
 	--define:process.env.CBOR_NATIVE_ACCELERATION_DISABLED='"true"' --banner:js='\#!/usr/bin/env node'
 
 proxygw: build/proxygw
