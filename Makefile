@@ -65,7 +65,7 @@ deb:
 		bashcompdir=/usr/share/bash-completion/completions zshcompdir=/usr/share/zsh/vendor-completions \
 		fishcompdir=/usr/share/fish/vendor_completions.d sh init/debian/build.sh
 
-# plugin.yaml and the schemas in TypeScript -> cmd/proxygw/plugins.gen.ts, configs/*.schema.json, docs/reference.md and init/man
+# plugin.yaml and the schemas in TypeScript -> cmd/proxygw/*.gen.ts, configs/*.schema.json, docs/reference.md and init/man
 generate: node_modules/.package-lock.json
 	node_modules/.bin/tsx cmd/generate/main.ts
 

@@ -16,7 +16,12 @@ import { Registry } from "../../pkg/plugin/registry.ts";
 
 const REPOSITORY = join(import.meta.dirname, "../..");
 const NPM_PLUGIN = join(REPOSITORY, "test/npm-plugin");
-const MADE_OF_SCHEMAS = ["configs/proxygw.schema.json", "docs/reference.md", "init/man/proxygw.yaml.5"];
+const MADE_OF_SCHEMAS = [
+  "cmd/proxygw/validators.gen.ts",
+  "configs/proxygw.schema.json",
+  "docs/reference.md",
+  "init/man/proxygw.yaml.5",
+];
 const MARKER = "proxygw-plugin-marker";
 const TSX = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
 

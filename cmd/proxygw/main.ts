@@ -3,6 +3,8 @@ import { existsSync } from "node:fs";
 import { Command, Option } from "commander";
 import { ConfigError } from "../../pkg/config/config-error.ts";
 import { editorSchema } from "../../pkg/config/editor-schema.ts";
+import { namedSchemas } from "../../pkg/config/named-schemas.ts";
+import { useCompiled } from "../../pkg/config/validate.ts";
 import { messageOf } from "../../pkg/fault/fault.ts";
 import { Registry } from "../../pkg/plugin/registry.ts";
 import { version } from "../../pkg/version/version.ts";
@@ -14,6 +16,7 @@ import { configFlaw, refuseUntrusted } from "./config-trust.ts";
 import { runDaemon } from "./daemon.ts";
 import { type Format, FORMATS, runDoctor } from "./doctor.ts";
 import { registrations } from "./plugins.gen.ts";
+import { compiledSchemas } from "./validators.gen.ts";
 
 const DEFAULT_CONFIG = "/etc/proxygw.yaml";
 
@@ -86,6 +89,7 @@ program
     process.exitCode = status;
   });
 
+useCompiled(namedSchemas(registrations), compiledSchemas);
 const file = fileOfThread();
 if (file === undefined) {
   program.parseAsync().then(
