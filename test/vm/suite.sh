@@ -1,7 +1,7 @@
 #!/bin/bash
 # suite.sh selection|all [DIRECTORY]
 # The tests on Debian's own kernel: those that take a machine of their own, under systemd, and with "all" those of the packet path in
-# a second machine at the same time. Puts vitest's reports into DIRECTORY, or closes with their number.
+# two more, two machines at a time. Puts vitest's reports into DIRECTORY, or closes with their number.
 # env: VM_TIMEOUT, for a machine that is busy with other things; see run.sh
 set -u
 cd "$(dirname "$0")/../.." || exit 1
@@ -28,24 +28,42 @@ echo "test/vm: making a machine with Debian's own kernel"
 if ! reason=$(bash test/vm/kernel.sh 2>&1 >/dev/null); then
   reason=${reason##*$'\n'}
   printf '\n%s\n\n' "!!! The tests on Debian's own kernel are SKIPPED: $reason" >&2
-  for name in vm-netns vm-systemd; do echo "the tests on Debian's own kernel ($name): $reason" >"$reports/$name.json.skipped"; done
-  [ -n "${2:-}" ] || node test/summary.js "$reports/vm-netns.json" "$reports/vm-systemd.json"
+  for name in vm-packet-path vm-systemd; do echo "the tests on Debian's own kernel ($name): $reason" >"$reports/$name.json.skipped"; done
+  [ -n "${2:-}" ] || node test/summary.js "$reports/vm-packet-path.json" "$reports/vm-systemd.json"
   # make test goes on, and counts them; who asked for these tests gets to know by the status as well
   [ -n "${2:-}" ] && exit 0 || exit 77
 fi
 status=0
 export VM_OUT=$reports
-VM_TIMEOUT=${VM_TIMEOUT:-$limit} VM_INIT=systemd test/vm/run.sh node_modules/.bin/vitest run --project vm "${machine_tests[@]}" \
-  --reporter=verbose --reporter=json --outputFile.json=/out/vm-systemd.json >"$reports/systemd.log" 2>&1 &
-systemd=$!
-trap 'kill "$systemd" 2>/dev/null; exit 130' INT TERM HUP
-if [ "$packet_path" = yes ]; then
-  VM_TIMEOUT=${VM_TIMEOUT:-$limit} test/vm/run.sh sh test/netns.sh --project netns --project e2e \
-    --reporter=verbose --reporter=json --outputFile.json=/out/vm-netns.json || status=1
-fi
-wait "$systemd" || status=1
-cat "$reports/systemd.log"
+export VM_TIMEOUT=${VM_TIMEOUT:-$limit}
+
+# the tests that take a machine of their own
+machine_tests() {
+  VM_INIT=systemd test/vm/run.sh node_modules/.bin/vitest run --project vm "${machine_tests[@]}" \
+    --reporter=verbose --reporter=json --outputFile.json=/out/vm-systemd.json
+}
+
+# packet_path_tests 1|2: a half of those of the packet path, each test file in the process of the one before
+packet_path_tests() {
+  test/vm/run.sh sh test/netns.sh --project netns --project e2e --no-isolate "--shard=$1/2" \
+    --reporter=verbose --reporter=json "--outputFile.json=/out/vm-netns-$1.json"
+}
+
+# Two machines at a time: more would make none of them faster. What the second one says comes when the first is done.
+# A process group of its own, to be ended as a whole.
+set -m
+{
+  machine_tests || failed=1
+  [ "$packet_path" = no ] || packet_path_tests 2 || failed=1
+  exit "${failed:-0}"
+} >"$reports/beside.log" 2>&1 &
+beside=$!
+set +m
+trap 'kill -- "-$beside" 2>/dev/null; exit 130' INT TERM HUP
+[ "$packet_path" = no ] || packet_path_tests 1 || status=1
+wait "$beside" || status=1
+cat "$reports/beside.log"
 summed=("$reports/vm-systemd.json")
-[ "$packet_path" = no ] || summed+=("$reports/vm-netns.json")
+[ "$packet_path" = no ] || summed+=("$reports/vm-netns-1.json" "$reports/vm-netns-2.json")
 [ -n "${2:-}" ] || node test/summary.js "${summed[@]}" || status=1
 exit "$status"
