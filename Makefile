@@ -101,7 +101,7 @@ test-vm: all
 
 # the Debian package: in a bare Debian 12, and under systemd in a virtual machine; takes a Debian archive
 test-deb:
-	@sh test/setup/programs.sh debootstrap dpkg-deb dpkg-shlibdeps strip unshare nsenter setpriv pgrep nft conntrack curl ip
+	@sh test/setup/programs.sh debootstrap dpkg-deb dpkg-shlibdeps strip unshare nsenter setpriv pgrep nft curl ip
 	rm -f build/proxygw_*.deb
 	@$(MAKE) --no-print-directory deb DEB_COMPRESSION="-Zgzip -z1"
 	bash test/package/suite.sh
@@ -122,12 +122,12 @@ soak: all
 	@sh test/soak/run.sh
 
 demo: all
-	@sh test/setup/programs.sh nft conntrack iptables ip unshare curl python3
+	@sh test/setup/programs.sh nft iptables ip unshare curl python3
 	@bash test/demo/demo.sh
 
 # ONLY=warm,cold,scale,storm,held,idle  ROUNDS=5  SHORT=1; measures, prints, and saves in build/bench
 bench: all
-	@sh test/setup/programs.sh nft conntrack iptables ip unshare ss python3 haproxy nginx nginx-stream socat systemd-socket-activate wrk iperf3
+	@sh test/setup/programs.sh nft iptables ip unshare ss python3 haproxy nginx nginx-stream socat systemd-socket-activate wrk iperf3
 	@sh test/bench/run.sh "ONLY=$(ONLY)" "ROUNDS=$(ROUNDS)" "SHORT=$(SHORT)"
 
 # the last whole run -> docs/bench.svg, the tables of docs/performance.md and README.md

@@ -9,6 +9,7 @@ import { Engine } from "../../pkg/engine/engine.ts";
 import { Fault, messageOf } from "../../pkg/fault/fault.ts";
 import type { Log } from "../../pkg/log/log.ts";
 import { createLogger, type Logger } from "../../pkg/log/logger.ts";
+import { tryFlows } from "../../pkg/netlink/flows.ts";
 import { createNotifier } from "../../pkg/notify/notify.ts";
 import { watch, watchdogLimit } from "../../pkg/notify/watchdog.ts";
 import type { ReloadReport } from "../../pkg/plugin/plugin.ts";
@@ -72,7 +73,11 @@ export async function runDaemon(file: string, config: Config, registry: Registry
         runtimeDir: config.runtimeDir,
         tools: watchedTools(tools, progress),
         clock: systemClock,
-        host: { platform: process.platform, processStatus: () => readFile("/proc/self/status", "utf8") },
+        host: {
+          platform: process.platform,
+          processStatus: () => readFile("/proc/self/status", "utf8"),
+          connections: tryFlows,
+        },
         log: logger,
       }),
       clock: systemClock,

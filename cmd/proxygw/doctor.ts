@@ -7,6 +7,7 @@ import { needsOf } from "../../pkg/config/needs.ts";
 import { examine, type Subject } from "../../pkg/doctor/doctor.ts";
 import { SILENT } from "../../pkg/doctor/silent.ts";
 import type { Finding } from "../../pkg/plugin/finding.ts";
+import { tryFlows } from "../../pkg/netlink/flows.ts";
 import type { Registry } from "../../pkg/plugin/registry.ts";
 import type { ToolRunner } from "../../pkg/process/process.ts";
 import { systemTools } from "../../pkg/process/runner.ts";
@@ -42,7 +43,11 @@ export async function runDoctor(file: string | undefined, registry: Registry, fo
       subject,
       registry,
       tools: shortTools(systemTools()),
-      host: { platform: process.platform, processStatus: () => readFile("/proc/self/status", "utf8") },
+      host: {
+        platform: process.platform,
+        processStatus: () => readFile("/proc/self/status", "utf8"),
+        connections: tryFlows,
+      },
       clock: systemClock,
       isLocal,
     })),

@@ -91,7 +91,7 @@ binaries=$(find "$root" -name '*.node')
 [ "$DEB_NODE" = system ] || binaries="$binaries $root$pkglibdir/node"
 shared=$(cd "$work" && for each in $binaries; do echo "../../$each"; done | xargs dpkg-shlibdeps -O --ignore-missing-info 2>/dev/null | sed -n 's/^shlibs:Depends=//p')
 [ -n "$shared" ] || fail "dpkg-shlibdeps found nothing that the native modules need"
-depends="$shared, ${runtime:+$runtime, }nftables (>= 1.0.6), conntrack, adduser"
+depends="$shared, ${runtime:+$runtime, }nftables (>= 1.0.6), adduser"
 size=$(du -k -s --exclude=DEBIAN "$root" | cut -f 1)
 sed -e "s|@version@|$DEB_VERSION|" -e "s|@architecture@|$architecture|" -e "s|@maintainer@|$DEB_MAINTAINER|" \
   -e "s|@depends@|$depends|" -e "s|@size@|$size|" -e "s|@describe@|$describe|" init/debian/control >"$root/DEBIAN/control"

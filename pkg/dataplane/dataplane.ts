@@ -24,7 +24,7 @@ export interface Dataplane {
   /**
    * Brings the table into force with all that it is to hold by now, in one transaction that also replaces what a dead
    * daemon left, and sets what the system needs. Changes asked for before take effect with it: their promises wait.
-   * Called once. @throws Fault SYSCTL_FAILED, IPTABLES_FAILED, NFT_…, CONNTRACK_FAILED; to be closed then
+   * Called once. @throws Fault SYSCTL_FAILED, IPTABLES_FAILED, NFT_…, FLOWS_FAILED; to be closed then
    */
   commit(): Promise<void>;
   /**
@@ -36,7 +36,7 @@ export interface Dataplane {
   createGroup(spec: GroupSpec): Group;
   /**
    * Calls `visit` for every flow of the groups' endpoints that is alive, those included that do not count as use (`ignore`), in no
-   * order. One look at all flows of the machine, however many groups there are. @throws Fault CONNTRACK_FAILED, of the idle clock
+   * order. One look at all flows of the machine, however many groups there are. @throws Fault FLOWS_FAILED, of the idle clock
    */
   eachFlow(visit: (flow: Flow) => void): Promise<void>;
   /** What was counted by now. A few looks, however many groups there are. @throws Fault TRAFFIC_UNKNOWN */

@@ -32,8 +32,7 @@ export function systemFindings({ lacks, queues, way, flowtables }: SystemFacts, 
     what,
     remedy,
   }));
-  if (found.length === 0)
-    found.push({ id: "kernel-and-tools", severity: "ok", what: "the kernel, nft and conntrack have what is needed" });
+  if (found.length === 0) found.push({ id: "kernel-and-tools", severity: "ok", what: "the kernel and nft have what is needed" });
   // who holds nothing needs no queue
   const holds = config === undefined || config.frontends.some(({ whenCold }) => whenCold === "hold");
   if (holds) found.push(...queueFindings(queues, way));

@@ -1,12 +1,14 @@
 /**
- * Package netlink: packets that the kernel holds for the daemon to decide on (netfilter queues), and a look at what is in
- * nftables (ruleset.ts); and, since no other package calls foreign functions, whether a pipe still has a reader (hang-up.ts).
+ * Package netlink: packets that the kernel holds for the daemon to decide on (netfilter queues), a look at what is in nftables
+ * (ruleset.ts), and the connections that the kernel knows (flows.ts); and, since no other package calls foreign functions, whether a pipe still has a reader (hang-up.ts).
  *
  * Owns the sockets on which the kernel is talked to, the form of the messages on them, and the reading of packet headers.
  * Must not know why a packet is held or what would let it go, and keeps no packets: they stay in the kernel. Does not know what should be
  * in nftables; of it, it changes elements of sets, since that is done while clients wait, and leaves all else to the nft program.
  */
 import type { Fault } from "../fault/fault.ts";
+import type { AddrPort } from "../value/addr-port.ts";
+import type { Family, Protocol } from "../value/protocol.ts";
 
 /** Where in its way through the kernel a packet was queued. */
 export type Hook = "prerouting" | "input" | "forward" | "output" | "postrouting";
@@ -159,6 +161,47 @@ export interface RulesetReader {
    * ended. @throws Fault RULESET_FAILED; nothing changed then
    */
   edit(table: string, edits: readonly ElementEdit[]): void;
+  /** Idempotent. */
+  close(): void;
+}
+
+/** A TCP or UDP connection as the kernel knows it. */
+export interface KernelFlow {
+  readonly protocol: Protocol;
+  /** The client. */
+  readonly source: AddrPort;
+  /** Where the client sent it. */
+  readonly destination: AddrPort;
+  /** Where the answers come from: the destination, unless that is translated. */
+  readonly endpoint: AddrPort;
+  /** TCP only, by conntrack(8)'s names, such as ESTABLISHED. */
+  readonly state: string | undefined;
+  /** How long it stays without packets; undefined while a flowtable forwards it. */
+  readonly timeoutSeconds: number | undefined;
+  readonly mark: number;
+  readonly offloaded: boolean;
+}
+
+/** Which flows: of a family, and to an endpoint, if that is given. */
+export interface FlowFilter {
+  readonly family: Family;
+  readonly protocol?: Protocol;
+  /** Where the answers come from. */
+  readonly replySource?: AddrPort;
+}
+
+/** The connections of this network namespace, read and deleted without the conntrack program. */
+export interface FlowTable {
+  /**
+   * Calls `visit` for each flow of `filter`; one that begins or ends meanwhile may be among them. Cost: a walk of the kernel's
+   * table, whatever the filter. @throws Fault FLOWS_FAILED
+   */
+  each(filter: FlowFilter, visit: (flow: KernelFlow) => void): Promise<void>;
+  /**
+   * Deletes those flows of `filter` that `which` takes, and gives how many; those that ended by themselves are none. All are tried.
+   * @throws Fault FLOWS_FAILED where one could not be deleted (EBUSY: a flowtable has it)
+   */
+  delete(filter: FlowFilter, which: (flow: KernelFlow) => boolean): Promise<number>;
   /** Idempotent. */
   close(): void;
 }

@@ -1,48 +1,8 @@
 import { describe, expect, it } from "vitest";
+import { type Answer, FakeSocket } from "./fake-socket.ts";
 import { attributeBytes, eachMessage, MessageWriter, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR } from "./message.ts";
 import { TYPE_CHAIN, TYPE_ELEMENTS, TYPE_FLOWTABLE, TYPE_GENERATION } from "./ruleset-message.ts";
 import { KernelRuleset } from "./ruleset.ts";
-import type { NetlinkSocket } from "./socket.ts";
-
-type Answer = (sequence: number) => Buffer[];
-
-/** The kernel's end: answers each question with the next of `answers`. */
-class FakeSocket implements NetlinkSocket {
-  readonly questions: Buffer[] = [];
-  readonly #answers: Answer[];
-  #incoming: Buffer[] = [];
-
-  constructor(...answers: Answer[]) {
-    this.#answers = answers;
-  }
-
-  send(messages: Buffer): void {
-    this.questions.push(Buffer.from(messages));
-    this.#incoming.push(...(this.#answers.shift()?.(messages.readUInt32LE(8)) ?? []));
-  }
-
-  receive(into: Buffer): number | undefined {
-    const next = this.#incoming.shift();
-    next?.copy(into);
-    return next?.length;
-  }
-
-  lost(): number {
-    return 0;
-  }
-
-  waiting(): number {
-    return this.#incoming.reduce((sum, each) => sum + each.length, 0);
-  }
-
-  watch(): void {
-    // nobody waits
-  }
-
-  close(): void {
-    this.#incoming = [];
-  }
-}
 
 function message(
   type: number,

@@ -31,11 +31,11 @@ describe("watch", () => {
     const ended = watch(120_000, { notifier, clock, log, stuck: () => stuck }, end.signal);
     await clock.advance(100_000);
     expect(signs.map((each) => each - begun)).toEqual([0, 40_000, 80_000]);
-    stuck = ["nft -f", "conntrack -L"];
+    stuck = ["nft -f", "nft -c"];
     await clock.advance(100_000);
     expect(signs).toHaveLength(3);
     expect(log.messages()).toEqual(["stuck: without a change, the service manager will start the daemon anew"]);
-    expect(log.entries[0]?.fields["work"]).toBe("nft -f, conntrack -L");
+    expect(log.entries[0]?.fields["work"]).toBe("nft -f, nft -c");
     stuck = [];
     await clock.advance(40_000);
     expect(signs).toHaveLength(4);

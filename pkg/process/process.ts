@@ -31,7 +31,7 @@ export interface ToolOptions {
   readonly onLine?: (line: string) => void;
 }
 
-/** Runs tools such as nft and conntrack. Injected, so that tests can put another network namespace or a fake in between. */
+/** Runs tools such as nft and iptables. Injected, so that tests can put another network namespace or a fake in between. */
 export interface ToolRunner {
   /**
    * Runs `file` with `args`, LC_ALL=C, and resolves when it has ended, whatever its exit status.

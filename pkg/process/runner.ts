@@ -128,7 +128,7 @@ function handOver(child: ChildProcess, onLine: (line: string) => void, end: () =
   return state;
 }
 
-/** nft and conntrack live in sbin, which a PATH set up for a person often lacks. */
+/** nft and iptables live in sbin, which a PATH set up for a person often lacks. */
 function toolPath(path = ""): string {
   const folders = path.split(":").filter((folder) => folder !== "");
   return [...new Set([...folders, "/usr/sbin", "/sbin", "/usr/bin", "/bin"])].join(":");

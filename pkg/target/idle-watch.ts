@@ -10,7 +10,7 @@ export interface IdleWatchOptions {
   readonly log: Log;
 }
 
-/** conntrack tells lifetimes in whole seconds: near the end of a flow's, it is asked this often. */
+/** The kernel tells lifetimes in whole seconds: near the end of a flow's, it is asked this often. */
 const END_OF_FLOW_STEP_MS = 50;
 /** How long to wait when the question itself failed. */
 const RETRY_MS = 5000;

@@ -85,7 +85,7 @@ describe("Target: when nobody uses it", () => {
   it("does not stop the service when nobody can tell whether a flow is alive", async () => {
     const { clock, dataplane, handler, target, states } = await givenTarget();
     await target.warm({ reason: "test" });
-    const flows = vi.spyOn(target.group, "flows").mockRejectedValue(new Error("conntrack did not end"));
+    const flows = vi.spyOn(target.group, "flows").mockRejectedValue(new Error("the kernel did not tell"));
     await expect(target.drain("test", false)).rejects.toMatchObject({ code: "FLOWS_UNKNOWN" });
     expect(target.state).toBe("active");
     expect(dataplane.send("tcp", LISTEN)).toBe("127.0.0.1:8080");
@@ -93,7 +93,7 @@ describe("Target: when nobody uses it", () => {
     // the idle watch asks once itself, and gets its answer; the drain does not
     dataplane.flows = [];
     const busy = vi.spyOn(target.group, "flows").mockResolvedValueOnce({ count: 0, longestMs: 0 });
-    busy.mockRejectedValueOnce(new Error("conntrack did not end"));
+    busy.mockRejectedValueOnce(new Error("the kernel did not tell"));
     await clock.advance(TARGET_CONFIG.idleTimeoutMs);
     expect(states.slice(-2)).toEqual(["draining", "active"]);
     expect(handler.calls).toEqual(["warm"]);

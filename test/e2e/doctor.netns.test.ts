@@ -304,20 +304,20 @@ END`);
     });
     afterEach(() => rm(folder, { recursive: true }));
 
-    it("misses conntrack", async () => {
+    it("misses nft", async () => {
       // the programs' own directories are looked into whatever PATH says
       const [real, links] = [join(folder, "real"), join(folder, "links")];
       await mkdir(real);
       await mkdir(links);
-      for (const name of await readdir("/usr/sbin")) if (name !== "conntrack") await symlink(join(real, name), join(links, name));
+      for (const name of await readdir("/usr/sbin")) if (name !== "nft") await symlink(join(real, name), join(links, name));
       const script = `mount --bind /usr/sbin ${real} && mount --bind ${links} /usr/sbin && exec "$@"`;
       daemon.through = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", script, "sh"];
       expect(await troubles()).toMatchObject([
         {
           id: "tool-missing",
           severity: "error",
-          what: 'the program "conntrack" is missing',
-          remedy: expect.stringContaining("apt-get install conntrack") as string,
+          what: 'the program "nft" is missing',
+          remedy: expect.stringContaining("apt-get install nftables") as string,
         },
       ]);
     });

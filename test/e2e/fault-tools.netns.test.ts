@@ -1,4 +1,4 @@
-/** nft and conntrack that fail, hang, or are killed: before the kernel had their transaction, or after. */
+/** nft that fails, hangs, or is killed: before the kernel had their transaction, or after. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { visit } from "./clients.ts";
 import { Daemon, until } from "./daemon.ts";
@@ -150,29 +150,5 @@ describe("faults of tools", () => {
     await served();
     expect(await daemon.stop()).toBe(0);
     expect(await topology.shell("gateway", "nft list ruleset")).toBe("");
-  });
-
-  it.each(["fail", "kill before", "kill after"] as const)(
-    "conntrack, %s: no drain while nobody can tell whether a flow is alive",
-    async (fate) => {
-      await served();
-      await until("it is active", async () => (await daemon.targetState()) === "active");
-      const cure = await tools.fault("conntrack", fate, "-L");
-      const asked = await daemon.control("drain", "backend");
-      expect([asked.exitCode, asked.stderr]).toEqual([1, expect.stringContaining("could not find out whether flows are alive")]);
-      expect(await daemon.targetState()).toBe("active");
-      await served();
-      await cure();
-      await until("it can be drained", async () => (await daemon.control("drain", "backend")).exitCode === 0);
-    },
-  );
-
-  it("conntrack that is killed while it cuts flows is run again", async () => {
-    await served();
-    await until("it is active", async () => (await daemon.targetState()) === "active");
-    await tools.fault("conntrack", "kill after", "-D", 1);
-    await daemon.drain();
-    expect((await daemon.target())?.last_error).toBeUndefined();
-    await served();
   });
 });

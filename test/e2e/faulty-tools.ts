@@ -2,8 +2,6 @@
 import { chmod, mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-type Tool = "nft" | "conntrack";
-
 /**
  * What becomes of a run: "fail" does nothing and says so, "hang" never ends, "kill before" and "kill after" end by SIGKILL
  * before or after the program did its work.
@@ -50,11 +48,9 @@ export class FaultyTools {
   static async create(parent: string): Promise<FaultyTools> {
     const tools = new FaultyTools(join(parent, "tools"));
     await mkdir(tools.directory);
-    for (const tool of ["nft", "conntrack"] satisfies Tool[]) {
-      const path = join(tools.directory, tool);
-      await writeFile(path, SCRIPT);
-      await chmod(path, 0o755);
-    }
+    const path = join(tools.directory, "nft");
+    await writeFile(path, SCRIPT);
+    await chmod(path, 0o755);
     return tools;
   }
 
@@ -63,7 +59,7 @@ export class FaultyTools {
   }
 
   /** From now on, for runs whose arguments or input match `pattern`; `times`: so many of them. Returns what ends it. */
-  async fault(tool: Tool, fate: Fate, pattern = ".", times = Infinity): Promise<() => Promise<void>> {
+  async fault(tool: "nft", fate: Fate, pattern = ".", times = Infinity): Promise<() => Promise<void>> {
     const files: string[] = [];
     for (let left = Math.min(times, 100); left > 0; left--) {
       const file = join(this.directory, `${tool}.fate.${String(1000 + this.#count++)}`);

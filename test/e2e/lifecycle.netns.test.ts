@@ -239,10 +239,8 @@ import os;os.unlink("${path}")`,
       expect(stderr).toMatch(/^proxygw: .*CAP_NET_ADMIN/);
     });
 
-    it.each([
-      ["nft", "nftables"],
-      ["conntrack", "conntrack"],
-    ])("says that %s is missing, and how to get it", async (program, debianPackage) => {
+    it("says that nft is missing, and how to get it", async () => {
+      const program = "nft";
       // in a mount namespace of its own, its folder is one with links to everything else in it
       const hide = [
         `folder=$(dirname "$(command -v ${program})")`,
@@ -255,7 +253,7 @@ import os;os.unlink("${path}")`,
         'exec "$@"',
       ].join(" && ");
       const { exitCode, stderr } = await run(config(), "unshare", "--mount", "sh", "-c", hide, "sh");
-      expect([exitCode, stderr]).toEqual([1, expect.stringContaining(`apt-get install ${debianPackage}`) as string]);
+      expect([exitCode, stderr]).toEqual([1, expect.stringContaining("apt-get install nftables") as string]);
     });
 
     it("refuses a second daemon with the same table, and leaves the first alone", async () => {

@@ -9,6 +9,7 @@ import { registrations } from "../../cmd/proxygw/plugins.gen.ts";
 import { systemClock } from "../../pkg/clock/clock.ts";
 import { loadConfig } from "../../pkg/config/load.ts";
 import { needsOf } from "../../pkg/config/needs.ts";
+import { tryFlows } from "../../pkg/netlink/flows.ts";
 import { NftDataplane } from "../../pkg/dataplane/nft/driver.ts";
 import { Engine } from "../../pkg/engine/engine.ts";
 import { createLogger } from "../../pkg/log/logger.ts";
@@ -45,7 +46,11 @@ const engine = new Engine({
     runtimeDir: config.runtimeDir,
     tools,
     clock: systemClock,
-    host: { platform: process.platform, processStatus: () => readFile("/proc/self/status", "utf8") },
+    host: {
+      platform: process.platform,
+      processStatus: () => readFile("/proc/self/status", "utf8"),
+      connections: tryFlows,
+    },
     log,
   }),
   clock: systemClock,

@@ -51,7 +51,7 @@ package=$(ls build/proxygw_*_"$architecture".deb)
 [ "$(echo "$package" | wc -l)" = 1 ] || fail "there should be one package in build, but there are: $package"
 
 # what it depends on and recommends
-base=$(bash test/package/bare-debian.sh nftables conntrack adduser iptables) || skip "there is no bare Debian to be had"
+base=$(bash test/package/bare-debian.sh nftables adduser iptables) || skip "there is no bare Debian to be had"
 
 mkdir "$root"
 tar -C "$root" -xf "$base"

@@ -6,13 +6,12 @@ import { type Fault, LATE } from "./fault.ts";
 import type { Explanation } from "./ledger.ts";
 import type { Stage } from "./stage.ts";
 
-/** An nft or conntrack that hangs is killed after 10 s, and run once more. */
+/** An nft that hangs is killed after 10 s, and run once more. */
 const HANG_S = 12;
 
 /** What can't be started is refused, or cut if it was let go before the start had failed; what is active goes on. */
 const NO_START: readonly Explanation[] = [{ results: ["refused", "reset", "eof", "timeout", "late"], cold: true }];
 const NFT: readonly RegExp[] = [/nft/];
-const CONNTRACK: readonly RegExp[] = [/conntrack/];
 
 async function during(stage: Stage, seconds: number, begin: () => Promise<() => Promise<void>>): Promise<void> {
   const end = await begin();
@@ -21,11 +20,11 @@ async function during(stage: Stage, seconds: number, begin: () => Promise<() => 
 }
 
 /** The next run that matches hangs; resolves when that is over. */
-async function hang(stage: Stage, tool: "nft" | "conntrack", pattern: string): Promise<void> {
-  const end = await stage.tools.fault(tool, "hang", pattern, 1);
+async function hang(stage: Stage, pattern: string): Promise<void> {
+  const end = await stage.tools.fault("nft", "hang", pattern, 1);
   const isTaken = async (): Promise<boolean> =>
-    !(await readdir(stage.tools.directory)).some((name) => name.startsWith(`${tool}.fate.`));
-  await until(`${tool} is run`, isTaken).finally(end);
+    !(await readdir(stage.tools.directory)).some((name) => name.startsWith("nft.fate."));
+  await until("nft is run", isTaken).finally(end);
   await stage.pause(HANG_S);
 }
 
@@ -43,7 +42,7 @@ export const TOOL_FAULTS: readonly Fault[] = [
     group: "alone",
     explains: [LATE],
     complaints: NFT,
-    run: (stage) => hang(stage, "nft", "element"),
+    run: (stage) => hang(stage, "element"),
   },
   {
     name: "nft is killed before its work, three times",
@@ -60,20 +59,6 @@ export const TOOL_FAULTS: readonly Fault[] = [
     explains: NO_START,
     complaints: NFT,
     run: (stage) => during(stage, 2, () => stage.tools.fault("nft", "kill after", "-f -", 3)),
-  },
-  {
-    name: "conntrack fails for 2 s",
-    group: "alone",
-    explains: [LATE],
-    complaints: CONNTRACK,
-    run: (stage) => during(stage, 2, () => stage.tools.fault("conntrack", "fail")),
-  },
-  {
-    name: "conntrack hangs once",
-    group: "alone",
-    explains: [LATE],
-    complaints: CONNTRACK,
-    run: (stage) => hang(stage, "conntrack", "."),
   },
   {
     name: "no room on the disk for 2 s",

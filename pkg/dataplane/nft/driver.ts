@@ -5,9 +5,9 @@ import type { Clock } from "../../clock/clock.ts";
 import type { DataplaneConfig, Ending } from "../../config/types.ts";
 import { collected, Fault, hasCode, messageOf } from "../../fault/fault.ts";
 import type { Log } from "../../log/log.ts";
-import { limitTools } from "../../process/limited-tools.ts";
 import type { ToolRunner } from "../../process/process.ts";
 import { runAll } from "../../serial/run-all.ts";
+import { openFlows } from "../../netlink/flows.ts";
 import { openQueue } from "../../netlink/open-queue.ts";
 import type { RulesetReader } from "../../netlink/netlink.ts";
 import { openRuleset } from "../../netlink/ruleset.ts";
@@ -39,9 +39,6 @@ import { WholeTable } from "./whole-table.ts";
 
 /** Each how many calls of verify() legacy iptables is asked, which takes four processes. */
 const LEGACY_LOOKS = 12;
-
-/** Runs of conntrack; more would make none of them faster: they are short and work all the time. */
-const TOOLS_AT_ONCE = 8;
 
 export interface NftDataplaneOptions {
   readonly config: DataplaneConfig;
@@ -99,8 +96,7 @@ export class NftDataplane implements Dataplane {
     this.#options = options;
     this.#transactions = new TransactionReport(clock, this.#generation);
     this.#nft = new Nft(tools, this.#transactions);
-    // of its own, so that nft does not wait for it
-    this.#conntrack = new Conntrack(limitTools(tools, TOOLS_AT_ONCE), config.marks.ignore);
+    this.#conntrack = new Conntrack(config.marks.ignore);
     this.#lock = new TableLock({ table: config.table, clock, log });
     this.#sysctls = new Sysctls({
       log,
@@ -140,6 +136,12 @@ export class NftDataplane implements Dataplane {
     await probe(this.#options.tools, this.#options.host, signal);
     await this.#lock.acquire();
     this.#releases.push(() => this.#lock.release());
+    const flows = await openFlows();
+    this.#releases.push(() => {
+      flows.close();
+      return Promise.resolve();
+    });
+    this.#conntrack.open(flows);
     await this.#sysctls.recover();
     this.#sysctls.refuseUnmanaged((await planSystem(this.#sysctls, needs)).lacking);
     if (way !== undefined) await this.#openQueue(await way);

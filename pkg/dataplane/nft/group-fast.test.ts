@@ -38,7 +38,7 @@ class Setting {
         table: "t",
         claims: new MappingClaims("refuse"),
         states,
-        conntrack: new Conntrack(tools, marks.ignore),
+        conntrack: new Conntrack(marks.ignore),
         transactor,
         content: this.whole.content,
         queue: new HoldQueue({ number: 1, marks, clock: new FakeClock(), log: collectingLog(), open }),

@@ -13,9 +13,18 @@ interface Machine {
   nft?: string;
   /** Standard error of nft's check of a ruleset that has this in it. */
   rejects?: { text: string; stderr: string };
+  /** What comes of asking for connections. */
+  flows?: Fault;
 }
 
-function run({ platform = "linux", status = ROOT, missing, nft = "nftables v1.0.6 (x)", rejects }: Machine): Promise<void> {
+function run({
+  platform = "linux",
+  status = ROOT,
+  missing,
+  nft = "nftables v1.0.6 (x)",
+  rejects,
+  flows,
+}: Machine): Promise<void> {
   const tools: ToolRunner = {
     run: (file, args, options) => {
       if (file === missing) return Promise.reject(new Fault("TOOL_MISSING", `no program "${file}"`));
@@ -26,7 +35,11 @@ function run({ platform = "linux", status = ROOT, missing, nft = "nftables v1.0.
       return Promise.resolve(result);
     },
   };
-  return probe(tools, { platform, processStatus: () => Promise.resolve(status) });
+  return probe(tools, {
+    platform,
+    processStatus: () => Promise.resolve(status),
+    connections: () => (flows === undefined ? Promise.resolve() : Promise.reject(flows)),
+  });
 }
 
 const UNSUPPORTED = "Error: Could not process rule: Operation not supported\n";
@@ -34,6 +47,8 @@ const UNSUPPORTED = "Error: Could not process rule: Operation not supported\n";
 describe("probe", () => {
   it("passes a machine that has it all", async () => {
     await run({});
+    // without foreign functions nothing can be asked: said elsewhere
+    await run({ flows: new Fault("FFI_UNAVAILABLE", "x") });
     await run({ nft: "nftables v1.1.3 (x)" });
     await run({ nft: `nftables v${OLDEST_NFT.join(".")} (x)` });
   });
@@ -42,7 +57,7 @@ describe("probe", () => {
     [{ platform: "darwin" }, "PLATFORM_UNSUPPORTED", /Linux.*darwin/],
     [{ status: USER }, "PRIVILEGE_MISSING", /CAP_NET_ADMIN.*root/],
     [{ missing: "nft" }, "TOOL_MISSING", /"nft".*apt-get install nftables/],
-    [{ missing: "conntrack" }, "TOOL_MISSING", /"conntrack".*apt-get install conntrack/],
+    [{ flows: new Fault("FLOWS_FAILED", "x") }, "KERNEL_UNSUPPORTED", /CONFIG_NF_CT_NETLINK.*modprobe nf_conntrack_netlink/],
     [{ nft: "nftables v1.0.5 (x)" }, "NFT_TOO_OLD", /1\.0\.5 is too old: 1\.0\.6/],
     [{ nft: "nftables v0.9.8 (x)" }, "NFT_TOO_OLD", /0\.9\.8/],
     [{ nft: "busybox" }, "NFT_TOO_OLD", /answered "busybox"/],
@@ -63,7 +78,8 @@ describe("probe", () => {
         return Promise.resolve({ exitCode: 0, stdout: "nftables v1.0.6 (x)", stderr: "" });
       },
     };
-    await probe(tools, { platform: "linux", processStatus: () => Promise.resolve(ROOT) });
+    const host = { platform: "linux", processStatus: () => Promise.resolve(ROOT), connections: () => Promise.resolve() };
+    await probe(tools, host);
     expect(limits).toEqual([60_000]);
   });
 

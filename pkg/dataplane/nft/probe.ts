@@ -13,6 +13,8 @@ export interface ProbeHost {
   readonly platform: string;
   /** Text of /proc/self/status; not read on other platforms. */
   processStatus(): Promise<string>;
+  /** Asks the kernel for connections. @throws Fault FLOWS_FAILED where it does not tell of them */
+  connections(): Promise<void>;
 }
 
 /** Something that must be there and is not: what, and what would put it right. */
@@ -49,14 +51,13 @@ export async function findLacks(tools: ToolRunner, host: ProbeHost, signal?: Abo
   const kernel = lacks.length > 0 ? Promise.resolve([]) : kernelLacks(new Nft(tools), signal);
   // what an nft that is too old, or not there, says of it is of no use
   kernel.catch(() => undefined);
-  const [nft, conntrack] = await Promise.all([
-    version(tools, "nft", "nftables", signal),
-    version(tools, "conntrack", "conntrack", signal),
-  ]);
+  const connections = lacks.length > 0 ? undefined : await failureOf(host.connections());
+  const nft = await version(tools, signal);
   const nftLack = "exitCode" in nft ? nftVersionLack(nft.stdout) : nft;
   if (nftLack !== undefined) lacks.push(nftLack);
-  if (!("exitCode" in conntrack)) lacks.push(conntrack);
   if (nftLack === undefined) lacks.push(...(await kernel));
+  // that foreign functions cannot be called is said where they are needed
+  if (hasCode(connections, "FLOWS_FAILED")) lacks.push({ ...CONNECTIONS_LACK, cause: connections });
   return lacks;
 }
 
@@ -64,13 +65,13 @@ export function hasNetAdmin(status: string): boolean {
   return effectiveCapabilities(status).has("CAP_NET_ADMIN");
 }
 
-async function version(tools: ToolRunner, tool: string, debianPackage: string, signal?: AbortSignal): Promise<ToolResult | Lack> {
+async function version(tools: ToolRunner, signal?: AbortSignal): Promise<ToolResult | Lack> {
   try {
-    return await tools.run(tool, ["--version"], signal === undefined ? {} : { signal });
+    return await tools.run("nft", ["--version"], signal === undefined ? {} : { signal });
   } catch (error) {
     if (!hasCode(error, "TOOL_MISSING")) throw error;
-    const remedy = `install it, on Debian and Ubuntu with: apt-get install ${debianPackage}`;
-    return { code: "TOOL_MISSING", what: `the program "${tool}" is missing`, remedy };
+    const remedy = "install it, on Debian and Ubuntu with: apt-get install nftables";
+    return { code: "TOOL_MISSING", what: 'the program "nft" is missing', remedy };
   }
 }
 
@@ -85,6 +86,12 @@ function nftVersionLack(text: string): Lack | undefined {
   if (difference >= 0) return undefined;
   return { code: "NFT_TOO_OLD", what: `nftables ${found.join(".")} is too old`, remedy: `${oldest} or newer is needed` };
 }
+
+const CONNECTIONS_LACK: Lack = {
+  code: "KERNEL_UNSUPPORTED",
+  what: "this kernel does not tell of the connections that it knows (CONFIG_NF_CT_NETLINK)",
+  remedy: "use a distribution's kernel, or load its module: modprobe nf_conntrack_netlink",
+};
 
 /** One line for each thing that a kernel may have been built without. */
 const FEATURES: readonly {

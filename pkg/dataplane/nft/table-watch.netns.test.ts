@@ -10,9 +10,7 @@ import { systemTools } from "../../process/runner.ts";
 import { parseAddrPort } from "../../value/addr-port.ts";
 import { parseCidr } from "../../value/cidr.ts";
 import type { Group } from "../dataplane.ts";
-import { openRuleset } from "../../netlink/ruleset.ts";
 import { NftDataplane } from "./driver.ts";
-import { Nft } from "./nft.ts";
 
 const TABLE = "watched";
 /** Somebody else's. */

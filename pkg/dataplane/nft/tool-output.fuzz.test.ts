@@ -1,11 +1,10 @@
-/** Whatever nft and conntrack print, and what of it is cut short or of another version. */
+/** Whatever nft prints, and what of it is cut short or of another version. */
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { describe } from "vitest";
 import { fuzz } from "../../../test/fuzz/fuzz.ts";
 import { mutatedText } from "../../../test/fuzz/mutation.ts";
 import { Fault } from "../../fault/fault.ts";
-import { parseFlowLine, parseUntranslated } from "./conntrack.ts";
 import { nftFault, parseExpires, parseNftVersion, parsePackets } from "./nft-output.ts";
 
 const DIGITS = ["0", "1", "9".repeat(15), "9".repeat(25), "9".repeat(400), "-1", "1.5", "0x10"];
@@ -94,72 +93,4 @@ describe("what nft prints", () => {
       assert.ok(version === undefined || version.every(isTime));
     },
   );
-});
-
-const FLOWS = [
-  "tcp      6 299 ESTABLISHED src=10.77.1.2 dst=10.77.1.1 sport=42 dport=8088 src=127.0.0.1 dst=10.77.1.2 sport=8080 dport=42 [ASSURED] mark=0 use=1",
-  "tcp      6 src=10.141.10.2 dst=192.168.10.2 sport=52728 dport=5201 src=192.168.10.2 dst=192.168.10.1 sport=5201 dport=52728 [OFFLOAD] mark=0 use=2",
-  "udp      17 29 src=fd77:1::2 dst=fd77:1::1 sport=5 dport=53 packets=1 bytes=2 src=fd77:1::1 dst=fd77:1::2 sport=53 dport=5 [ASSURED]",
-  "udp      17 29 src=10.0.0.1 dst=10.0.0.2 sport=5 dport=53 [UNREPLIED] src=10.0.0.2 dst=10.0.0.1 sport=53 dport=5 mark=0",
-  "conntrack v1.4.7 (conntrack-tools): 3 flow entries have been shown.",
-];
-
-describe("what conntrack prints", () => {
-  const pieces = [
-    " ",
-    "src=",
-    "dst=",
-    "sport=",
-    "dport=",
-    "mark=",
-    "[UNREPLIED] ",
-    "[OFFLOAD] ",
-    "TIME_WAIT ",
-    "::1",
-    "10.0.0.1",
-    "\t",
-    ...DIGITS,
-  ];
-  fuzz("any line is a flow that can be counted, or none", mutatedText(FLOWS, pieces, 6), (line) => {
-    const flow = parseFlowLine(line);
-    if (flow !== undefined) {
-      assert.ok(isTime(flow.remainingSeconds * 1000));
-      assert.ok(Number.isInteger(flow.mark) && flow.mark >= 0);
-      assert.ok(flow.state === undefined || /^[A-Z][A-Z0-9_]*$/.test(flow.state));
-    }
-    const to = parseUntranslated(line);
-    if (to === undefined) return;
-    assert.ok(line.includes(`dst=${to.address} `) && line.includes(`src=${to.address} `));
-    assert.ok(Number.isInteger(to.port) && to.port >= 0);
-  });
-
-  const address = fc.oneof(fc.ipV4(), fc.ipV6());
-  const port = fc.nat(65_535);
-  const known = fc.record({
-    protocol: fc.constantFrom("tcp      6 ", "udp      17 "),
-    seconds: fc.option(fc.nat(432_000), { nil: undefined }),
-    state: fc.constantFrom(undefined, "ESTABLISHED", "TIME_WAIT", "SYN_SENT2"),
-    from: address,
-    to: address,
-    reply: address,
-    ports: fc.tuple(port, port, port),
-    mark: fc.option(fc.nat(0xffff_ffff), { nil: undefined }),
-    note: fc.constantFrom("", "[UNREPLIED] ", "packets=1 bytes=2 "),
-    untranslated: fc.boolean(),
-  });
-  fuzz("a flow is read as it was printed", known, (each) => {
-    const { seconds, state, from, to, mark, note, untranslated } = each;
-    const [client, listen, endpoint] = each.ports;
-    const [replyAddress, replyPort] = untranslated ? [to, listen] : [each.reply, endpoint];
-    const line =
-      `${each.protocol}${seconds === undefined ? "" : `${seconds} `}${state === undefined ? "" : `${state} `}` +
-      `src=${from} dst=${to} sport=${client} dport=${listen} ${note}` +
-      `src=${replyAddress} dst=${from} sport=${replyPort} dport=${client} [ASSURED]${mark === undefined ? "" : ` mark=${mark} use=1`}`;
-    assert.deepEqual(parseFlowLine(line), {
-      ...{ remainingSeconds: seconds ?? 30, mark: mark ?? 0 },
-      ...(state === undefined ? {} : { state }),
-    });
-    const same = to === replyAddress && listen === replyPort;
-    assert.deepEqual(parseUntranslated(line), same ? { address: to, port: listen } : undefined);
-  });
 });
