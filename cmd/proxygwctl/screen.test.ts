@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { FakeClock, settle } from "../../pkg/clock/fake-clock.ts";
 import { keysOf, Screen } from "./screen.ts";
-import type { Terminal, TerminalListener } from "./terminal.ts";
+import type { Size, Terminal, TerminalListener } from "./terminal.ts";
 
 /** What happens to it, in order. */
 class FakeTerminal implements Terminal {
@@ -34,7 +34,32 @@ class FakeTerminal implements Terminal {
   }
 }
 
-const FRAME = "\x1b[Ha\x1b[K\r\nb\x1b[K\x1b[J";
+const FRAME = "\x1b[H\x1b[2Ka\r\n\x1b[2Kb\r\n\x1b[J";
+
+/** What is to be seen on `size` after `output`: with no wrapping at the right edge, the cursor stays on the last character of a full line. */
+function seen(output: string, { columns, rows }: Size): string[] {
+  const grid = Array.from({ length: rows }, () => Array.from({ length: columns }, () => "?"));
+  let row = 0;
+  let column = 0;
+  const clear = (at: number, from: number): void => {
+    grid[at]?.fill(" ", from);
+  };
+  for (const part of output.match(/\x1b\[\d*[A-Z]|[^]/g) ?? []) {
+    if (part === "\x1b[H") row = column = 0;
+    else if (part === "\x1b[K") clear(row, column);
+    else if (part === "\x1b[2K") clear(row, 0);
+    else if (part === "\x1b[J") {
+      clear(row, column);
+      for (let below = row + 1; below < rows; below += 1) clear(below, 0);
+    } else if (part === "\r") column = 0;
+    else if (part === "\n") row = Math.min(row + 1, rows - 1);
+    else {
+      grid[row]?.splice(column, 1, part);
+      column = Math.min(column + 1, columns - 1);
+    }
+  }
+  return grid.map((line) => line.join("").trimEnd());
+}
 
 describe("screen", () => {
   function open(): { terminal: FakeTerminal; clock: FakeClock; screen: Screen; keys: string[] } {
@@ -55,6 +80,18 @@ describe("screen", () => {
     terminal.listener?.resumed();
     expect(terminal.happened).toEqual(["enter", FRAME, FRAME, FRAME, "leave"]);
     expect(keys).toEqual(["q", "up"]);
+  });
+
+  it.each([
+    ["fill the screen", ["abcdef", "ab", "abcde…"]],
+    ["leave room below", ["abcde…", ""]],
+  ])("shows all of lines that are as wide as it and %s", (_, lines) => {
+    const terminal = new FakeTerminal();
+    terminal.size = { columns: 6, rows: 3 };
+    const screen = new Screen(terminal, new FakeClock(), { paint: () => lines, key: () => undefined });
+    screen.open();
+    const [, output = ""] = terminal.happened;
+    expect(seen(output, terminal.size)).toEqual([...lines, "", ""].slice(0, 3));
   });
 
   it.each(["Ctrl-Z", "a signal"])("gives the terminal back while the job is stopped by %s", async (how) => {

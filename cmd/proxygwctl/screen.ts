@@ -5,7 +5,7 @@ import type { Size, Terminal } from "./terminal.ts";
 const BEGIN = "\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J";
 const END = "\x1b[?7h\x1b[?25h\x1b[?1049l";
 const HOME = "\x1b[H";
-const CLEAR_REST_OF_LINE = "\x1b[K";
+const CLEAR_LINE = "\x1b[2K";
 const CLEAR_BELOW = "\x1b[J";
 
 /** After this time without a stop there is none: nobody would wake a job that no shell looks after, so the kernel does not stop it. */
@@ -66,9 +66,11 @@ export class Screen {
   }
 
   draw(): void {
-    const lines = this.#listener.paint(this.#terminal.size);
-    const painted = lines.map((line) => `${line}${CLEAR_REST_OF_LINE}`).join("\r\n");
-    this.#terminal.write(`${HOME}${painted}${CLEAR_BELOW}`);
+    const { size } = this.#terminal;
+    const lines = this.#listener.paint(size);
+    // before the text: after one that is as wide as the screen, the cursor is still on its last character, and would take that along
+    const painted = lines.map((line) => `${CLEAR_LINE}${line}`).join("\r\n");
+    this.#terminal.write(`${HOME}${painted}${lines.length < size.rows ? `\r\n${CLEAR_BELOW}` : ""}`);
   }
 
   /** Idempotent. */
