@@ -48,7 +48,10 @@ describe("proxygwctl status", () => {
 
   it("is a table on a terminal, and YAML if wanted", async () => {
     await using at = await daemon("json", known);
-    expect((await ctl("status", { ...at, isTerminal: true })).stdout).toMatch(/^TARGET +STATE .*\nbackend +active/);
+    expect((await ctl("status", { ...at, isTerminal: true })).stdout).toMatch(/^TARGET +STATE .* LAST WAKE\nbackend +active/);
+    expect((await ctl("status", { ...at, isTerminal: true, columns: 60 })).stdout).toMatch(
+      /^TARGET +STATE .* IDLE DUE\nbackend +active/,
+    );
     expect((await ctl("status -o yaml", at)).stdout).toMatch(/^closed: false\ntargets:\n {2}- name: backend\n/);
     expect(await ctl("status -o xml", at)).toMatchObject({ status: 2, stdout: "" });
   });

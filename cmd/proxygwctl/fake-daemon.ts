@@ -70,6 +70,7 @@ interface Options {
   readonly interrupt?: AbortSignal;
   readonly configs?: string[];
   readonly isTerminal?: boolean;
+  readonly columns?: number;
   readonly outputClosed?: AbortSignal;
   /** Is told what was printed so far. */
   readonly printed?: (stdout: string) => void;
@@ -88,6 +89,7 @@ export async function ctl(args: string | readonly string[], options: Options = {
     outputClosed: options.outputClosed ?? new AbortController().signal,
     heedOutput: () => Promise.resolve(() => undefined),
     isTerminal: options.isTerminal ?? false,
+    columns: options.columns ?? Infinity,
     style: NO_COLOURS,
     openTerminal: () => Promise.reject(new Fault("NO_TERMINAL", "no terminal")),
     clock: options.clock ?? new FakeClock(),

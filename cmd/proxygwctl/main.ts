@@ -41,6 +41,8 @@ async function main(): Promise<void> {
     outputClosed: closed.signal,
     heedOutput: () => heedOutput(closed),
     isTerminal,
+    // a serial line does not know its size
+    columns: isTerminal ? process.stdout.columns || 80 : Infinity,
     style: isTerminal && noColour === "" && terminal !== "dumb" ? COLOURS : NO_COLOURS,
     openTerminal: async () => {
       // without a terminal to put right, these end the program as ever, or do not where it was started with nohup

@@ -22,6 +22,8 @@ export interface Surroundings {
   readonly heedOutput: () => Promise<() => void>;
   /** Whether standard output is a terminal. */
   readonly isTerminal: boolean;
+  /** Of that terminal; of anything else, Infinity. */
+  readonly columns: number;
   readonly style: Style;
   /** @throws Fault NO_TERMINAL, with what it takes */
   readonly openTerminal: () => Promise<Terminal>;

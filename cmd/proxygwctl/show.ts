@@ -16,25 +16,25 @@ export interface StatusOptions {
 }
 
 export async function showStatus(session: Session, names: readonly string[], options: StatusOptions): Promise<void> {
-  const { isTerminal, clock, style } = session.surroundings;
+  const { isTerminal, clock, style, columns } = session.surroundings;
   const format = options.output ?? (isTerminal ? "table" : "json");
   const { traffic = format === "table" } = options;
   const body = { ...(names.length > 0 ? { names } : {}), ...(traffic ? { traffic } : {}) };
   const timeoutMs = traffic ? FLOWS_TIMEOUT_MS : ANSWER_TIMEOUT_MS;
   const answer = session.ask({ method: Method.statusRequest, body, timeoutMs });
   const status = await withMeaning(session, "any", names, answer);
-  if (format === "table") session.print(statusTable(daemonStatus(status), clock.date(), style));
+  if (format === "table") session.print(statusTable(daemonStatus(status), clock.date(), style, columns));
   else await printValue(session, format, status);
 }
 
 export async function showFlows(session: Session, target: string | undefined, format: Format | undefined): Promise<void> {
-  const { isTerminal, style } = session.surroundings;
+  const { isTerminal, style, columns } = session.surroundings;
   const body = target === undefined ? {} : { target };
   const answer = session.ask({ method: Method.flowsRequest, body, timeoutMs: FLOWS_TIMEOUT_MS });
   const flows = await withMeaning(session, "target", target === undefined ? [] : [target], answer);
   const chosen = format ?? (isTerminal ? "table" : "json");
   if (chosen !== "table") await printValue(session, chosen, flows);
-  else session.print(flowTable((flows as { flows?: FlowStatus[] } | undefined)?.flows ?? [], style));
+  else session.print(flowTable((flows as { flows?: FlowStatus[] } | undefined)?.flows ?? [], style, columns));
 }
 
 async function printValue(session: Session, format: "json" | "yaml", value: unknown): Promise<void> {

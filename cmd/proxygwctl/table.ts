@@ -20,17 +20,27 @@ export interface Row {
   readonly notes?: readonly Cell[];
 }
 
+export interface Layout {
+  readonly columns: readonly Column[];
+  readonly rows: readonly Row[];
+}
+
 const GAP = "  ";
+
+/** The table of `wide` where that has room in `width`, else that of `narrow`, which says in notes what has no column of its own there. */
+export function fittingTable(wide: Layout, narrow: Layout, style: Style, width: number): string[] {
+  const taken = columnWidths(wide.columns, textsOf(wide.rows)).reduce((sum, each) => sum + each + GAP.length, -GAP.length);
+  const { columns, rows } = taken <= width ? wide : narrow;
+  return table(columns, rows, style);
+}
 
 /**
  * Lines of a table with a head. With `width`, none is longer: it is cut. Nothing in it can do anything to a terminal but what `style`
  * does.
  */
 export function table(columns: readonly Column[], rows: readonly Row[], style: Style, width = Infinity): string[] {
-  const texts = rows.map(({ cells }) => cells.map((cell) => oneLine(typeof cell === "string" ? cell : cell.text)));
-  const widths = columns.map(({ title }, at) =>
-    texts.reduce((widest, row) => Math.max(widest, widthOf(row[at] ?? "")), title.length),
-  );
+  const texts = textsOf(rows);
+  const widths = columnWidths(columns, texts);
   const line = (parts: readonly string[], paints: readonly (Paint | undefined)[]): string => {
     let room = width;
     let painted = "";
@@ -59,4 +69,12 @@ export function table(columns: readonly Column[], rows: readonly Row[], style: S
       ...notes.map(({ text, paint = (same) => same }) => paint(cut(`${GAP}${oneLine(text)}`, width))),
     ]),
   ];
+}
+
+function textsOf(rows: readonly Row[]): string[][] {
+  return rows.map(({ cells }) => cells.map((cell) => oneLine(typeof cell === "string" ? cell : cell.text)));
+}
+
+function columnWidths(columns: readonly Column[], texts: readonly (readonly string[])[]): number[] {
+  return columns.map(({ title }, at) => texts.reduce((widest, row) => Math.max(widest, widthOf(row[at] ?? "")), title.length));
 }
