@@ -125,6 +125,11 @@ changed  frontend front (listen): begun again
       `proxygwctl: the daemon speaks ${other} on ${at.socket}, but the configuration says ${codec}: ` +
         `set plugins.ctl.codec to what the daemon was started with, or restart the daemon\n`,
     );
+    const told = `proxygwctl: the daemon speaks ${other} on ${at.socket}: `;
+    const given = await ctl(`--codec ${codec} status`, { socket: at.socket, codec: other });
+    expect(given.stderr).toBe(`${told}say --codec ${other}\n`);
+    // without --codec it is JSON
+    if (codec === "json") expect((await ctl(`--socket ${at.socket} status`)).stderr).toBe(`${told}add --codec cbor\n`);
   });
 });
 
@@ -134,7 +139,9 @@ describe("proxygwctl: a daemon that does not answer", () => {
     expect(outcome).toEqual({
       status: 1,
       stdout: "",
-      stderr: "proxygwctl: there is no socket /nowhere/sock: proxygw is not running, or it has another plugins.ctl.socket\n",
+      stderr:
+        "proxygwctl: there is no socket /nowhere/sock: " +
+        "proxygw is not running, has another plugins.ctl.socket, or was started with a configuration without plugins.ctl\n",
     });
   });
 
@@ -224,6 +231,13 @@ describe("proxygwctl: usage", () => {
     expect((await ctl("statsu")).stderr).toContain("(Did you mean status?)");
   });
 
+  it("says whose help tells more", async () => {
+    expect((await ctl("--nonsense")).stderr).toContain("\n(proxygwctl --help shows what there is)\n");
+    expect((await ctl("statsu")).stderr).toContain("\n(proxygwctl --help shows what there is)\n");
+    expect((await ctl("drain")).stderr).toContain("\n(proxygwctl drain --help shows what there is)\n");
+    expect((await ctl("status -o xml")).stderr).toContain("\n(proxygwctl status --help shows what there is)\n");
+  });
+
   it("prints version and help", async () => {
     expect(await ctl("--version")).toEqual({ status: 0, stdout: "0.0.0-dev\n", stderr: "" });
     const { status, stdout } = await ctl("--help");
@@ -252,6 +266,10 @@ describe("proxygwctl: usage", () => {
 
   it("says what is wrong with the configuration file: exit status 2", async () => {
     const outcome = await ctl("--config bad.yaml status");
-    expect(outcome).toEqual({ status: 2, stdout: "", stderr: "bad.yaml: not a configuration\n" });
+    expect(outcome).toEqual({
+      status: 2,
+      stdout: "",
+      stderr: "bad.yaml: not a configuration\n(with --socket PATH no configuration is read)\n",
+    });
   });
 });

@@ -93,6 +93,9 @@ function commands(surroundings: Surroundings): Command {
     .action((shell: Shell) => {
       stdout(SCRIPTS[shell]);
     });
+  for (const command of program.commands) {
+    command.showHelpAfterError(`(proxygwctl ${command.name()} --help shows what there is)`);
+  }
   return program;
 }
 

@@ -118,12 +118,13 @@ function bodyOf({ method, body }: Packet, request: number): unknown {
   );
 }
 
-function explained(error: unknown, { socket, codec, origin }: Endpoint): unknown {
+function explained(error: unknown, { socket, codec, origin, isCodecGiven = false }: Endpoint): unknown {
   const remedy = {
     options: "proxygw is not running, or --socket names another place than its plugins.ctl.socket",
     defaults:
       "proxygw is not running, or it has another plugins.ctl.socket; the configuration that says so is not yours to read: name the socket with --socket",
-    configuration: "proxygw is not running, or it has another plugins.ctl.socket",
+    configuration:
+      "proxygw is not running, has another plugins.ctl.socket, or was started with a configuration without plugins.ctl",
   }[origin ?? "configuration"];
   if (hasCode(error, "ENOENT")) return unreachable(`there is no socket ${socket}: ${remedy}`);
   if (hasCode(error, "ECONNREFUSED")) return unreachable(`nobody listens on ${socket}: ${remedy}`);
@@ -137,11 +138,12 @@ function explained(error: unknown, { socket, codec, origin }: Endpoint): unknown
   if (isCut(error)) return silent();
   if (hasCode(error, "CTL_WRONG_CODEC")) {
     const other = codec === "json" ? "cbor" : "json";
-    const message =
-      origin === undefined
-        ? `the daemon speaks ${other} on ${socket}, but the configuration says ${codec}: set plugins.ctl.codec to what the daemon was started with, or restart the daemon`
-        : `the daemon speaks ${other} on ${socket}: add --codec ${other}`;
-    return new Fault("DAEMON_STRANGE", message);
+    const remedy = {
+      given: `: say --codec ${other}`,
+      notGiven: `: add --codec ${other}`,
+      configured: `, but the configuration says ${codec}: set plugins.ctl.codec to what the daemon was started with, or restart the daemon`,
+    }[isCodecGiven ? "given" : origin === undefined ? "configured" : "notGiven"];
+    return new Fault("DAEMON_STRANGE", `the daemon speaks ${other} on ${socket}${remedy}`);
   }
   if (error instanceof Fault && error.code.startsWith("CTL_")) {
     return new Fault("DAEMON_STRANGE", `the answer on ${socket} is not one of proxygw: ${messageOf(error)}`);

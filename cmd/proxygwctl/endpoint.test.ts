@@ -23,11 +23,14 @@ describe("the daemon's socket", () => {
   it("is what the options say; then no file is read", async () => {
     expect(await found({ socket: "/s" })).toEqual([{ socket: "/s", codec: "json", origin: "options" }, undefined]);
     expect(await found({ socket: "/s", codec: "cbor", config: "a" })).toEqual([
-      { socket: "/s", codec: "cbor", origin: "options" },
+      { socket: "/s", codec: "cbor", origin: "options", isCodecGiven: true },
       undefined,
     ]);
     expect(await found({ socket: "/s", config: "a" })).toEqual([{ socket: "/s", codec: "cbor" }, "a"]);
-    expect(await found({ codec: "json" })).toEqual([{ socket: "/configured", codec: "json" }, "/etc/proxygw.yaml"]);
+    expect(await found({ codec: "json" })).toEqual([
+      { socket: "/configured", codec: "json", isCodecGiven: true },
+      "/etc/proxygw.yaml",
+    ]);
   });
 
   it("is the usual one where the usual file may not be read, and only there", async () => {
@@ -35,5 +38,12 @@ describe("the daemon's socket", () => {
     expect((await found({}, "CONFIG_FORBIDDEN"))[0]).toEqual(usual);
     await expect(found({ config: "a" }, "CONFIG_FORBIDDEN")).rejects.toMatchObject({ code: "CONFIG_FORBIDDEN" });
     await expect(found({}, "CONFIG_INVALID")).rejects.toMatchObject({ code: "CONFIG_INVALID" });
+  });
+
+  it("may be named by who has no configuration to read, and is told so", async () => {
+    for (const code of ["CONFIG_INVALID", "CONFIG_FORBIDDEN"]) {
+      await expect(found({ config: "a" }, code)).rejects.toThrow("no\n(with --socket PATH no configuration is read)");
+    }
+    await expect(found({ config: "a", socket: "/s" }, "CONFIG_INVALID")).rejects.toThrow(/^no$/);
   });
 });

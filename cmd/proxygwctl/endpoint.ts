@@ -1,5 +1,5 @@
 import { DEFAULT_CODEC, DEFAULT_SOCKET, type CodecName } from "../../pkg/ctl/packet.ts";
-import { hasCode } from "../../pkg/fault/fault.ts";
+import { Fault, hasCode } from "../../pkg/fault/fault.ts";
 
 export const DEFAULT_CONFIG = "/etc/proxygw.yaml";
 
@@ -9,6 +9,8 @@ export interface Endpoint {
   readonly codec: CodecName;
   /** Where the two come from, for what is said when they don't work; undefined: from a configuration file. */
   readonly origin?: "options" | "defaults";
+  /** Whether --codec was given. */
+  readonly isCodecGiven?: boolean;
 }
 
 export interface EndpointOptions {
@@ -27,14 +29,18 @@ export type ReadConfig = (path: string) => Promise<Endpoint>;
  * @throws as `readConfig`
  */
 export async function findEndpoint({ config, socket, codec }: EndpointOptions, readConfig: ReadConfig): Promise<Endpoint> {
+  const given = codec === undefined ? {} : { codec, isCodecGiven: true };
   if (socket !== undefined && (codec !== undefined || config === undefined)) {
-    return { socket, codec: codec ?? DEFAULT_CODEC, origin: "options" };
+    return { socket, codec: DEFAULT_CODEC, origin: "options", ...given };
   }
   try {
     const found = await readConfig(config ?? DEFAULT_CONFIG);
-    return { socket: socket ?? found.socket, codec: codec ?? found.codec };
+    return { socket: socket ?? found.socket, codec: found.codec, ...given };
   } catch (error) {
-    if (config !== undefined || !hasCode(error, "CONFIG_FORBIDDEN")) throw error;
-    return { socket: DEFAULT_SOCKET, codec: codec ?? DEFAULT_CODEC, origin: "defaults" };
+    if (config === undefined && hasCode(error, "CONFIG_FORBIDDEN")) {
+      return { socket: DEFAULT_SOCKET, codec: DEFAULT_CODEC, origin: "defaults", ...given };
+    }
+    if (socket !== undefined || !(error instanceof Fault)) throw error;
+    throw new Fault(error.code, `${error.message}\n(with --socket PATH no configuration is read)`);
   }
 }

@@ -30,7 +30,8 @@ function meant({ targets, frontends }: DaemonStatus, noun: Noun, names: readonly
   if (frontend !== undefined) return `that is a frontend, whose target is "${frontend.target_name}"`;
   if (noun === "frontend" && known.target.includes(name)) {
     const own = frontends.filter((each) => each.target_name === name).map((each) => `"${each.name}"`);
-    return own.length === 0 ? "that is a target" : `that is a target, whose frontends are ${own.join(", ")}`;
+    if (own.length === 0) return "that is a target";
+    return `that is a target, whose ${own.length === 1 ? "frontend is" : "frontends are"} ${own.join(", ")}`;
   }
   const near = nearest(name, wanted);
   return near === undefined ? undefined : `did you mean "${near}"?`;

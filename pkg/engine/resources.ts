@@ -172,5 +172,5 @@ const NAMES_SHOWN = 10;
 function known(resources: ReadonlyMap<string, unknown>): string {
   if (resources.size === 0) return ": none is configured";
   const names = [...resources.keys()].slice(0, NAMES_SHOWN).map((name) => `"${name}"`);
-  return `; there is ${names.join(", ")}${resources.size > NAMES_SHOWN ? ", …" : ""}`;
+  return `; there ${names.length === 1 ? "is" : "are"} ${names.join(", ")}${resources.size > NAMES_SHOWN ? ", …" : ""}`;
 }

@@ -120,7 +120,7 @@ describe("Engine: status", () => {
     expect(await names()).toEqual([undefined, undefined]);
     await expect(names("front", "fron")).rejects.toMatchObject({
       code: "TARGET_UNKNOWN",
-      message: 'there is no target and no frontend "fron"; there is "backend", "other", "front", "wild"',
+      message: 'there is no target and no frontend "fron"; there are "backend", "other", "front", "wild"',
     });
     await engine.close();
   });
