@@ -1,7 +1,8 @@
 /** The metrics and webhook plugins in the built daemon, with real traffic; promtool, the dashboard and the alert rules against a real scrape. */
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { visit } from "./clients.ts";
@@ -28,6 +29,18 @@ const FAILING = onDemand({
   listen: "0.0.0.0:8090",
   command: "exit 3",
 });
+
+/** What is looked at of a dashboard of Grafana's: https://grafana.com/docs/grafana/latest/dashboards/build-dashboards/view-dashboard-json-model/ */
+interface Dashboard {
+  readonly panels: readonly {
+    readonly id: number;
+    readonly title: string;
+    readonly gridPos: { readonly x: number; readonly y: number; readonly w: number; readonly h: number };
+    readonly datasource?: { readonly uid: string };
+    readonly targets?: readonly { readonly expr: string }[];
+  }[];
+  readonly templating: { readonly list: readonly { readonly name: string }[] };
+}
 
 describe("the plugins for those who watch", () => {
   let topology: Topology;
@@ -126,6 +139,40 @@ describe("the plugins for those who watch", () => {
     const asked = new Set(expressions.flatMap((each) => each.match(/\b(?:proxygw|process|nodejs)_[a-z_]+/g) ?? []));
     expect(asked.size).toBeGreaterThan(20);
     expect([...asked].filter((each) => !there.has(each))).toEqual([]);
+  });
+
+  it("come with a dashboard whose queries promtool understands, and whose panels stand beside each other", async () => {
+    const { panels, templating } = JSON.parse(readFileSync(join(CONFIGS, "grafana/proxygw.json"), "utf8")) as Dashboard;
+    const variables = new Set(templating.list.map(({ name }) => name));
+    const queries = panels.flatMap(({ targets = [] }) => targets.map(({ expr }) => expr));
+    expect(queries.length).toBeGreaterThan(20);
+    // in the place of variables, what Grafana would put there; anything else is not a variable, and stays for promtool to stumble over
+    const plain = queries.map((query) =>
+      query
+        .replaceAll(/\$__(?:rate_)?interval\b/g, "5m")
+        .replaceAll(/\$(\w+)/g, (text, name: string) => (variables.has(name) ? ".*" : text)),
+    );
+    expect(plain.filter((query) => query.includes("$"))).toEqual([]);
+    const directory = await mkdtemp(join(tmpdir(), "proxygw-dashboard-"));
+    const file = join(directory, "queries.json");
+    const rules = plain.map((expr, at) => ({ record: `panel:query:${at}`, expr }));
+    await writeFile(file, JSON.stringify({ groups: [{ name: "dashboard", rules }] }));
+    expect(execFileSync("promtool", ["check", "rules", file], { encoding: "utf8" })).toContain(`${rules.length} rules found`);
+    await rm(directory, { recursive: true });
+
+    expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
+    const taken = new Map<string, string>();
+    for (const { title, gridPos } of panels) {
+      for (let x = gridPos.x; x < gridPos.x + gridPos.w; x += 1) {
+        for (let y = gridPos.y; y < gridPos.y + gridPos.h; y += 1) {
+          expect(taken.get(`${x},${y}`), `under ${title}`).toBeUndefined();
+          taken.set(`${x},${y}`, title);
+        }
+      }
+    }
+    expect(panels.filter(({ gridPos: { x, w } }) => x < 0 || x + w > 24)).toEqual([]);
+    const sources = panels.filter(({ targets }) => targets !== undefined).map(({ datasource }) => datasource?.uid);
+    expect(new Set(sources)).toEqual(new Set(["${datasource}"]));
   });
 
   it("come with alert rules that promtool finds nothing wrong with, and that alert", () => {
