@@ -91,7 +91,8 @@ describe("sysctlFindings", () => {
     [1000, 0, []],
   ])("%d of %d connections", (count, max, severities) => {
     const found = sysctlFindings({ manages: true, lacking: [], conntrack: { count, max } });
-    expect(found.map(({ severity }) => severity)).toEqual(severities);
+    expect(found).toMatchObject(severities.map((severity) => ({ id: "conntrack-full", severity, remedy: contains("=2000") })));
+    expect(found).toHaveLength(severities.length);
   });
 });
 

@@ -1,7 +1,8 @@
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Capability } from "../../pkg/process/capabilities.ts";
 import { examineSocket } from "./examine.ts";
 
 describe("examineSocket", () => {
@@ -11,8 +12,12 @@ describe("examineSocket", () => {
   });
   afterEach(() => rm(directory, { recursive: true }));
 
-  async function run(config: { socket?: string; group?: string } | undefined, isRunning = false): Promise<string[]> {
-    const found = await examineSocket(config, { capabilities: new Set(["CAP_CHOWN"]), isRunning });
+  async function run(
+    config: { socket?: string; group?: string } | undefined,
+    isRunning = false,
+    capabilities: readonly Capability[] = ["CAP_CHOWN"],
+  ): Promise<string[]> {
+    const found = await examineSocket(config, { capabilities: new Set(capabilities), isRunning });
     return found.map(({ id, severity }) => `${severity} ${id}`);
   }
 
@@ -29,6 +34,17 @@ describe("examineSocket", () => {
     expect(await run({ socket: join(directory, "ctl.sock"), group: "no-such-group" })).toEqual(["error ctl-group"]);
     await chmod(directory, 0o777);
     expect(await run({ socket: join(directory, "ctl.sock") })).toEqual(["error ctl-socket"]);
+  });
+
+  it("wants the capability to give the socket to a group, but for the daemon's own", async () => {
+    const socket = join(directory, "ctl.sock");
+    const groups = (await readFile("/etc/group", "utf8")).trim().split("\n");
+    const own = new Set([...(process.getgroups?.() ?? []), process.getgid?.()].map(String));
+    const named = (isOwn: boolean): string =>
+      groups.map((line) => line.split(":")).find(([, , gid = ""]) => own.has(gid) === isOwn)?.[0] ?? "";
+    expect(await run({ socket, group: named(false) }, false, [])).toEqual(["error ctl-privileges"]);
+    expect(await run({ socket, group: named(true) }, false, [])).toEqual([]);
+    expect(await run({ socket }, false, [])).toEqual([]);
   });
 
   it("does not mind the daemon itself", async () => {

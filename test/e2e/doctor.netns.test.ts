@@ -304,14 +304,42 @@ END`);
     });
     afterEach(() => rm(folder, { recursive: true }));
 
+    /** The programs' own directories are looked into whatever PATH says. */
+    async function hide(program: string): Promise<void> {
+      const mounts: string[] = [];
+      for (const directory of ["/usr/sbin", "/usr/bin"]) {
+        const [real, links] = [join(folder, directory, "real"), join(folder, directory, "links")];
+        await mkdir(real, { recursive: true });
+        await mkdir(links);
+        for (const name of await readdir(directory)) if (name !== program) await symlink(join(real, name), join(links, name));
+        mounts.push(`mount --bind ${directory} ${real} && mount --bind ${links} ${directory}`);
+      }
+      daemon.through = [
+        "unshare",
+        "--mount",
+        "--propagation",
+        "private",
+        "sh",
+        "-ec",
+        `${mounts.join(" && ")} && exec "$@"`,
+        "sh",
+      ];
+    }
+
+    it("does without ip, and says so", async () => {
+      await hide("ip");
+      const { exitCode, findings } = await report();
+      expect(exitCode).toBe(0);
+      expect(findings).toContainEqual({
+        id: "routes-unknown",
+        severity: "note",
+        what: 'the program "ip" is missing, so routes were not looked at',
+        remedy: "on Debian and Ubuntu: apt-get install iproute2",
+      });
+    });
+
     it("misses nft", async () => {
-      // the programs' own directories are looked into whatever PATH says
-      const [real, links] = [join(folder, "real"), join(folder, "links")];
-      await mkdir(real);
-      await mkdir(links);
-      for (const name of await readdir("/usr/sbin")) if (name !== "nft") await symlink(join(real, name), join(links, name));
-      const script = `mount --bind /usr/sbin ${real} && mount --bind ${links} /usr/sbin && exec "$@"`;
-      daemon.through = ["unshare", "--mount", "--propagation", "private", "sh", "-ec", script, "sh"];
+      await hide("nft");
       expect(await troubles()).toMatchObject([
         {
           id: "tool-missing",
