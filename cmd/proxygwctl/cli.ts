@@ -22,7 +22,7 @@ const SHORTEST_INTERVAL_MS = 200;
 
 const HELP = `
 The daemon's configuration says which socket to use and how to speak on it (plugins.ctl). With --socket it is not read;
-where you may not read it, the usual socket is used. Colours are left out when NO_COLOR is set.
+where you may not read it, a usual socket is used. Colours are left out when NO_COLOR is set.
 
 Exit status:
   0    done
@@ -58,7 +58,7 @@ export async function run(args: readonly string[], surroundings: Surroundings): 
 }
 
 function commands(surroundings: Surroundings): Command {
-  const { stdout, stderr, readConfig } = surroundings;
+  const { stdout, stderr, files } = surroundings;
   const program = new Command("proxygwctl")
     .description("Shows and steers a running proxygw.")
     .option("--config <file>", "configuration file of the daemon", DEFAULT_CONFIG)
@@ -81,7 +81,7 @@ function commands(surroundings: Surroundings): Command {
   const session = new Session(surroundings, () => {
     const { config, ...options } = program.opts<{ config: string; socket?: string; codec?: CodecName }>();
     const isNamed = program.getOptionValueSource("config") !== "default";
-    return findEndpoint(isNamed ? { ...options, config } : options, readConfig);
+    return findEndpoint(isNamed ? { ...options, config } : options, files);
   });
   addShowing(program, session);
   addSteering(program, session);

@@ -26,7 +26,7 @@ async function namesOf(noun: Nouns, given: Readonly<Record<string, string>>, sur
     ...(socket === undefined ? {} : { socket }),
     ...(codec === undefined ? {} : { codec: codec as CodecName }),
   };
-  const session = new Session(surroundings, () => findEndpoint(options, surroundings.readConfig));
+  const session = new Session(surroundings, () => findEndpoint(options, surroundings.files));
   const request = { method: Method.statusRequest, body: {}, timeoutMs: TIMEOUT_MS };
   const { targets, frontends } = daemonStatus(await session.ask(request));
   const described = (what: string, all: readonly { readonly name: string; readonly state: string }[]): Candidate[] =>

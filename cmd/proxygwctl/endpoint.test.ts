@@ -5,11 +5,14 @@ import { type Endpoint, type EndpointOptions, findEndpoint } from "./endpoint.ts
 const CONFIGURED: Endpoint = { socket: "/configured", codec: "cbor" };
 
 /** What is found, and which file was read for it. */
-async function found(options: EndpointOptions, code?: string): Promise<[Endpoint, string | undefined]> {
+async function found(options: EndpointOptions, code?: string, sockets: string[] = []): Promise<[Endpoint, string | undefined]> {
   let file: string | undefined;
-  const endpoint = await findEndpoint(options, (path) => {
-    file = path;
-    return code === undefined ? Promise.resolve(CONFIGURED) : Promise.reject(new Fault(code, "no"));
+  const endpoint = await findEndpoint(options, {
+    readConfig: (path) => {
+      file = path;
+      return code === undefined ? Promise.resolve(CONFIGURED) : Promise.reject(new Fault(code, "no"));
+    },
+    exists: (path) => sockets.includes(path),
   });
   return [endpoint, file];
 }
@@ -33,9 +36,12 @@ describe("the daemon's socket", () => {
     ]);
   });
 
-  it("is the usual one where the usual file may not be read, and only there", async () => {
+  it("is a usual one where the usual file may not be read, and only there", async () => {
     const usual = { socket: "/run/proxygw.sock", codec: "json", origin: "defaults" };
     expect((await found({}, "CONFIG_FORBIDDEN"))[0]).toEqual(usual);
+    const packaged = "/run/proxygw/ctl.sock";
+    expect((await found({}, "CONFIG_FORBIDDEN", [packaged]))[0]).toEqual({ ...usual, socket: packaged });
+    expect((await found({}, "CONFIG_FORBIDDEN", [packaged, usual.socket]))[0]).toEqual(usual);
     await expect(found({ config: "a" }, "CONFIG_FORBIDDEN")).rejects.toMatchObject({ code: "CONFIG_FORBIDDEN" });
     await expect(found({}, "CONFIG_INVALID")).rejects.toMatchObject({ code: "CONFIG_INVALID" });
   });

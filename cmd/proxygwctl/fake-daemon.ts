@@ -94,11 +94,14 @@ export async function ctl(args: string | readonly string[], options: Options = {
     openTerminal: () => Promise.reject(new Fault("NO_TERMINAL", "no terminal")),
     clock: options.clock ?? new FakeClock(),
     interrupt: options.interrupt ?? new AbortController().signal,
-    readConfig: (path) => {
-      options.configs?.push(path);
-      if (path === "secret.yaml") return Promise.reject(new Fault("CONFIG_FORBIDDEN", "secret.yaml: no permission"));
-      if (path === "bad.yaml") return Promise.reject(new Fault("CONFIG_INVALID", "bad.yaml: not a configuration"));
-      return Promise.resolve({ socket: options.socket ?? "/nowhere/sock", codec: options.codec ?? "json" });
+    files: {
+      readConfig: (path) => {
+        options.configs?.push(path);
+        if (path === "secret.yaml") return Promise.reject(new Fault("CONFIG_FORBIDDEN", "secret.yaml: no permission"));
+        if (path === "bad.yaml") return Promise.reject(new Fault("CONFIG_INVALID", "bad.yaml: not a configuration"));
+        return Promise.resolve({ socket: options.socket ?? "/nowhere/sock", codec: options.codec ?? "json" });
+      },
+      exists: () => false,
     },
   });
   return { status, stdout, stderr };

@@ -4,6 +4,7 @@
  * Owns the process: arguments, output, signals, exit status. What it says on the socket is in pkg/ctl.
  */
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { systemClock } from "../../pkg/clock/clock.ts";
 import { hasCode, messageOf } from "../../pkg/fault/fault.ts";
 import { run } from "./cli.ts";
@@ -52,8 +53,11 @@ async function main(): Promise<void> {
     },
     clock: systemClock,
     interrupt: interrupt.signal,
-    // parsing YAML takes longer to load than all the rest
-    readConfig: async (path) => (await import("../../pkg/config/ctl-config.ts")).readCtlConfig(path),
+    files: {
+      // parsing YAML takes longer to load than all the rest
+      readConfig: async (path) => (await import("../../pkg/config/ctl-config.ts")).readCtlConfig(path),
+      exists: existsSync,
+    },
   });
   // not process.exit(): a pipe may not have taken all of the output yet
   process.exitCode ??= status;

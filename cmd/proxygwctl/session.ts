@@ -1,7 +1,7 @@
 import type { Clock } from "../../pkg/clock/clock.ts";
 import type { EngineEvent } from "../../pkg/plugin/event.ts";
 import { ask, type Request, subscribe } from "./client.ts";
-import type { Endpoint } from "./endpoint.ts";
+import type { Endpoint, Files } from "./endpoint.ts";
 import type { Style } from "./style.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -30,8 +30,7 @@ export interface Surroundings {
   readonly clock: Clock;
   /** Aborts on Ctrl-C, and on what else asks the program to end: then with an `Interruption`. */
   readonly interrupt: AbortSignal;
-  /** @throws Fault CONFIG_INVALID, CONFIG_FORBIDDEN with a message that names the file */
-  readonly readConfig: (path: string) => Promise<Endpoint>;
+  readonly files: Files;
 }
 
 /** A signal that ends the program, as its exit status. */
