@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { Command, Option } from "commander";
 import { ConfigError } from "../../pkg/config/config-error.ts";
+import { suggestion } from "../../pkg/config/nearest.ts";
 import { editorSchema } from "../../pkg/config/editor-schema.ts";
 import { namedSchemas } from "../../pkg/config/named-schemas.ts";
 import { useCompiled } from "../../pkg/config/validate.ts";
@@ -26,6 +27,19 @@ const MISUSED = 2;
 
 const CONFIG_OPTION = ["--config <file>", "configuration file", DEFAULT_CONFIG] as const;
 
+const HELP = `
+Without a command it runs the daemon, in the foreground, until SIGTERM or Ctrl-C.
+
+Exit status:
+  0  ended in order, or the configuration is valid
+  1  could not start, or could not stop cleanly: the reason is on standard error
+  2  wrong configuration or command line; nothing was touched
+
+Examples:
+  proxygw check
+  sudo proxygw --config ./proxygw.yaml
+  sudo proxygw doctor`;
+
 const DOCTOR_HELP = `
 Exit status:
   0  nothing that stops it
@@ -34,11 +48,23 @@ Exit status:
 
 const program = new Command("proxygw")
   .description("Starts services on demand and routes TCP and UDP traffic to them with nftables.")
-  .version(version)
+  .version(version, "-V, --version", "print the version and exit")
   .option(...CONFIG_OPTION)
+  .helpOption("-h, --help", "print this help and exit")
+  .helpCommand(false)
+  .addHelpText("after", HELP)
   .showHelpAfterError("(a configuration is named with --config FILE; proxygw --help shows what there is)")
+  .configureOutput({
+    outputError: (text, write) => {
+      write(text.replace(/^error: /, "proxygw: "));
+    },
+  })
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : MISUSED))
-  .action(async (options: { config: string }) => {
+  .action(async (options: { config: string }, { args: [unknown] }: Command) => {
+    if (unknown !== undefined) {
+      const names = program.commands.map((each) => each.name());
+      program.error(`proxygw: there is no command "${unknown}"${suggestion(unknown, "commands", names)}`);
+    }
     const registry = new Registry(registrations);
     await refuseUntrusted(options.config, process.env);
     const config = await readFirstConfig(options.config, registry);
@@ -90,6 +116,9 @@ program
   });
 
 useCompiled(namedSchemas(registrations), compiledSchemas);
+// Only now, since commands would take it over. A command that is mistyped would be too many arguments in commander's words.
+program.allowExcessArguments();
+
 const file = fileOfThread();
 if (file === undefined) {
   program.parseAsync().then(
