@@ -297,7 +297,7 @@ const dataplaneSchema = {
       enum: ["off", "auto", "on", "flowtable"],
       title: "fast path",
       description:
-        "Established TCP flows to other machines are forwarded by a flowtable, past the chains of the packet filter, this machine's other firewall rules included: off; auto, where the kernel has flowtables; on (or flowtable), where a kernel without them is an error. Default off.",
+        "Established TCP flows to other machines are forwarded by a flowtable, past the chains of the packet filter, this machine's other firewall rules included: off; auto, where the kernel has flowtables; on (or flowtable), where a kernel without them is an error. What goes that way is not counted in bytes. Default off.",
       default: "off",
     },
   },
