@@ -92,7 +92,7 @@ describe("the tutorial", () => {
           ended.push(command);
         }
       }
-      expect(ended).toHaveLength(9);
+      expect(ended).toHaveLength(10);
     },
     paced(60_000),
   );
