@@ -212,7 +212,7 @@ class Doctor {
     const { subject, registry, host, clock } = this.#options;
     if (subject === undefined) return [];
     const capabilities = effectiveCapabilities(await host.processStatus());
-    return examinePlugins(subject.config, registry, { capabilities, isRunning }, clock);
+    return examinePlugins(subject.config, registry, { capabilities, isRunning, runtimeDir: subject.config.runtimeDir }, clock);
   }
 
   async #unit(): Promise<Finding[]> {

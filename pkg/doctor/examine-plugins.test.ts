@@ -6,7 +6,7 @@ import { examinePlugins } from "./examine-plugins.ts";
 import { configOf } from "../../test/fixture/machine.ts";
 
 const CONFIG = configOf('  - { name: near, kind: "static:always", listen: 0.0.0.0:8088, target: here:http }');
-const EXAMINATION = { capabilities: new Set<never>(), isRunning: false };
+const EXAMINATION = { capabilities: new Set<never>(), isRunning: false, runtimeDir: "/run/proxygw" };
 
 function run(examine: () => Promise<Finding[]>, clock = new FakeClock()): Promise<Finding[]> {
   const registry = new Registry([{ source: "x", namespace: "x", plugin: { source: "x", examine } }]);

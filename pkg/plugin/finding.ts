@@ -25,4 +25,6 @@ export interface Examination {
   readonly capabilities: ReadonlySet<Capability>;
   /** A daemon runs with this configuration, so what it uses is in use. */
   readonly isRunning: boolean;
+  /** The daemon makes it at its start, before it loads plugins. */
+  readonly runtimeDir: string;
 }

@@ -17,13 +17,21 @@ describe("examineSocket", () => {
     isRunning = false,
     capabilities: readonly Capability[] = ["CAP_CHOWN"],
   ): Promise<string[]> {
-    const found = await examineSocket(config, { capabilities: new Set(capabilities), isRunning });
+    const runtimeDir = join(directory, "made/at-start");
+    const found = await examineSocket(config, { capabilities: new Set(capabilities), isRunning, runtimeDir });
     return found.map(({ id, severity }) => `${severity} ${id}`);
   }
 
   it("is content with a place where a socket can be, or with none", async () => {
     expect(await run(undefined)).toEqual([]);
     expect(await run({ socket: join(directory, "ctl.sock"), group: "root" })).toEqual([]);
+  });
+
+  it("does not miss the runtime directory, which the daemon makes", async () => {
+    expect(await run({ socket: join(directory, "made/at-start/ctl.sock") })).toEqual([]);
+    expect(await run({ socket: join(directory, "made/ctl.sock") })).toEqual([]);
+    expect(await run({ socket: join(directory, "made/at-start/below/ctl.sock") })).toEqual(["error ctl-socket"]);
+    expect(await run({ socket: join(directory, "made/at/ctl.sock") })).toEqual(["error ctl-socket"]);
   });
 
   it("finds what is in the way", async () => {

@@ -1,4 +1,4 @@
-import { constants } from "node:fs";
+import { constants, existsSync } from "node:fs";
 import { access } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DEFAULT_SOCKET } from "../../pkg/ctl/packet.ts";
@@ -15,7 +15,7 @@ interface SocketConfig {
 /** Whether the control socket could be opened, and given to its group. */
 export async function examineSocket(
   config: SocketConfig | undefined,
-  { capabilities, isRunning }: Examination,
+  { capabilities, isRunning, runtimeDir }: Examination,
 ): Promise<Finding[]> {
   if (config === undefined) return [];
   const path = config.socket ?? DEFAULT_SOCKET;
@@ -33,6 +33,8 @@ export async function examineSocket(
     findings.push({ id: "ctl-privileges", severity: "error", what, where, remedy: "run proxygw as root, or leave out group" });
   }
   const directory = dirname(path);
+  // it will be made; whether it can be is another finding's matter
+  if (`${runtimeDir}/`.startsWith(`${directory}/`) && !existsSync(directory)) return findings;
   const canWrite = await access(directory, constants.W_OK).then(
     () => true,
     () => false,

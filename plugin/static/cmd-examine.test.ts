@@ -11,7 +11,8 @@ async function run(
   capabilities: ReadonlySet<typeof ALL extends Set<infer T> ? T : never> = ALL,
 ): Promise<string[]> {
   const whole: CmdOptions = { command: "exec sh", env: {}, stop_signal: "SIGINT", stop_timeout: "5s", ...options };
-  const found = await examineCommand("web", whole, { capabilities, isRunning: false }, ACCOUNTS, { PATH: "/usr/bin:/bin" });
+  const examination = { capabilities, isRunning: false, runtimeDir: "/run/proxygw" };
+  const found = await examineCommand("web", whole, examination, ACCOUNTS, { PATH: "/usr/bin:/bin" });
   return found.map(({ id, severity }) => `${severity} ${id}`);
 }
 

@@ -8,7 +8,7 @@ describe("examinePage", () => {
     '  - { name: page, kind: "static:http", listen: ["10.0.1.1:1", "10.0.1.1:60000"], target: there:http }',
   ).frontends;
   const run = (...capabilities: Capability[]): Promise<unknown[]> | undefined =>
-    page && examinePage(page, { capabilities: new Set(capabilities), isRunning: false });
+    page && examinePage(page, { capabilities: new Set(capabilities), isRunning: false, runtimeDir: "/run/proxygw" });
 
   it("wants the capability for low ports, and says which these are", async () => {
     expect(await run("CAP_NET_ADMIN")).toEqual([
