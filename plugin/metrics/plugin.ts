@@ -8,6 +8,7 @@ import { groupId } from "../../pkg/listen/group.ts";
 import type { EngineApi, Plugin } from "../../pkg/plugin/plugin.ts";
 import { formatAddrPort, isLoopback, parseAddrPort } from "../../pkg/value/addr-port.ts";
 import { parseDuration } from "../../pkg/value/duration.ts";
+import { examineMetrics } from "./examine.ts";
 import { Exposition } from "./exposition.ts";
 import { checkMetricsConfig, METRICS_CONFIG, type MetricsConfig } from "./metrics-config.ts";
 import { MetricsServer, type MetricsServerOptions } from "./server.ts";
@@ -19,6 +20,7 @@ export function metricsPlugin(): Plugin<MetricsConfig> {
     source: "metrics",
     config: METRICS_CONFIG,
     check: checkMetricsConfig,
+    examine: examineMetrics,
 
     async onLoad(config: MetricsConfig | undefined, engine: EngineApi): Promise<void> {
       if (config === undefined) return;

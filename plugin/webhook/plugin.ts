@@ -4,17 +4,16 @@
  * Owns messages from the event to the receiver's answer, or to their loss. Must not keep anybody waiting: an event is put into a queue,
  * and that is all that the engine sees of it.
  */
-import { X509Certificate } from "node:crypto";
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { hostname } from "node:os";
-import { Fault } from "../../pkg/fault/fault.ts";
 import type { EngineApi, EngineEvent, Plugin } from "../../pkg/plugin/plugin.ts";
 import { parseDuration } from "../../pkg/value/duration.ts";
+import { examineHooks } from "./examine.ts";
+import { certificatesOf, keysOf } from "./hook-files.ts";
 import { Hook } from "./hook.ts";
 import { messageOfEvent } from "./message.ts";
 import { namesOf } from "./selection.ts";
 import { Sender } from "./sender.ts";
-import { parseSecrets } from "./signature.ts";
 import { checkWebhookConfig, type HookConfig, WEBHOOK_CONFIG, type WebhookConfig } from "./webhook-config.ts";
 
 /** What the daemon's end grants messages that wait: less than an onUnload has. */
@@ -32,6 +31,7 @@ export function webhookPlugin(): Plugin<WebhookConfig> {
     source: "webhook",
     config: WEBHOOK_CONFIG,
     check: checkWebhookConfig,
+    examine: examineHooks,
 
     async onLoad(config: WebhookConfig | undefined, engine: EngineApi): Promise<void> {
       if (config === undefined) return;
@@ -60,14 +60,14 @@ function publish(event: EngineEvent, gateway: string, subscribers: readonly Subs
 async function subscriber(config: HookConfig, { clock, log }: EngineApi): Promise<Subscriber> {
   const url = new URL(config.url);
   const own = log.with({ hook: config.name, host: url.host });
-  const keys = config.secret_file === undefined ? [] : parseSecrets(await contentOf(config.secret_file), config.secret_file);
+  const keys = await keysOf(config);
   if (config.secret_file !== undefined && ((await stat(config.secret_file)).mode & 0o004) !== 0) {
     own.warn("everybody on this machine can read the secret", {
       file: config.secret_file,
       try: `chmod o-r ${config.secret_file}`,
     });
   }
-  const ca = config.ca_file === undefined ? undefined : await certificates(config.ca_file);
+  const ca = await certificatesOf(config);
   const sender = new Sender({ url, keys, ca, timeoutMs: parseDuration(config.timeout), clock });
   own.info("sending webhooks", { events: config.events, signed: keys.length > 0 });
   const hook = new Hook({
@@ -79,25 +79,6 @@ async function subscriber(config: HookConfig, { clock, log }: EngineApi): Promis
     random: Math.random,
   });
   return { events: new Set(config.events), hook };
-}
-
-async function certificates(file: string): Promise<string> {
-  const ca = await contentOf(file);
-  try {
-    // TLS passes over what it cannot read, and would say so only with the first message
-    const found = ca.match(/-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----/gs) ?? [];
-    if (found.length === 0) throw new Error("there is none in it");
-    for (const each of found) new X509Certificate(each);
-  } catch (error) {
-    throw new Fault("WEBHOOK_CA_INVALID", `${file} has no certificates in PEM that can be used`, { cause: error });
-  }
-  return ca;
-}
-
-async function contentOf(file: string): Promise<string> {
-  return readFile(file, "utf8").catch((error: unknown) => {
-    throw new Fault("WEBHOOK_FILE_UNREADABLE", `cannot read ${file}`, { cause: error });
-  });
 }
 
 export default webhookPlugin();
