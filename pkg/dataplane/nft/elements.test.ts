@@ -29,15 +29,25 @@ describe("mappingElements", () => {
       "mapped_any4 tcp . 80",
       "dnat_any4 tcp . 80 : 10.0.0.1 . 8080",
       "timeout_any4 tcp . 80 : goto flow_60s",
-      "masquerade_any4 tcp . 80 : goto masquerade_auto",
       "exact6 tcp . 2001:db8::1 . 80",
       "mapped6 tcp . 2001:db8::1 . 80",
       "dnat6 tcp . 2001:db8::1 . 80 : 2001:db8::2 . 8080",
       "timeout6 tcp . 2001:db8::1 . 80 : goto flow_60s",
-      "masquerade6 tcp . 2001:db8::1 . 80 : goto masquerade_auto",
     ]);
     const added = sets(SPEC, false).filter((each) => !sets(SPEC, true).includes(each));
     expect(added).toEqual(["hold_any4 tcp . 80", "hold6 tcp . 2001:db8::1 . 80"]);
+  });
+
+  it("has nothing in the table for what is as usual", () => {
+    const special = (spec: MappingSpec): string[] => sets(spec, true).filter((each) => /^(timeout|masquerade)_any4/.test(each));
+    expect(special({ ...SPEC, flowTimeoutMs: 300_000 })).toEqual([]);
+    expect(special({ ...SPEC, flowTimeoutMs: 299_000, masquerade: "never" })).toEqual([
+      "timeout_any4 tcp . 80 : goto flow_299s",
+      "masquerade_any4 tcp . 80 : accept",
+    ]);
+    expect(special({ ...SPEC, flowTimeoutMs: 300_000, masquerade: "always" })).toEqual([
+      "masquerade_any4 tcp . 80 : goto masquerade_always",
+    ]);
   });
 
   it("takes nothing while cold where packets are to pass", () => {
@@ -96,6 +106,26 @@ describe("TableContent", () => {
     content.replace([], before);
     const after = [stays, { set: "dnat4", key: "tcp . 10.0.0.1 . 81", value: "10.0.0.3 . 80" }];
     expect(content.replace(before, after)).toMatchObject({ deleted: [before[0]], added: [after[1]] });
+  });
+
+  it("has specific addresses in exact once there is a wildcard of their family", () => {
+    const content = new TableContent("t");
+    const exact = (at: number): { set: string; key: string } => ({ set: "exact4", key: `tcp . 10.0.0.1 . ${at}` });
+    const shown = (): string[] => [...content.elementsOf("exact4")].map(({ key }) => key);
+    expect(content.replace([], [exact(1), exact(2)])).toMatchObject({ deleted: [], added: [] });
+    expect(content.replace([exact(2)], [])).toMatchObject({ deleted: [], added: [] });
+    const [, specific] = SPEC.routes;
+    expect(content.needExact({ ...SPEC, routes: specific === undefined ? [] : [specific] })).not.toHaveProperty("added");
+    expect([shown(), content.elementLines()]).toEqual([[], []]);
+    const awake = content.needExact(SPEC);
+    expect(awake.added).toEqual([exact(1)]);
+    expect(content.elementLines()).toEqual(["add element inet t exact4 { tcp . 10.0.0.1 . 1 }"]);
+    expect(content.needExact(SPEC)).not.toHaveProperty("added");
+    expect(content.replace([exact(1)], [exact(3)])).toMatchObject({ deleted: [exact(1)], added: [exact(3)] });
+    expect(shown()).toEqual(["tcp . 10.0.0.1 . 3"]);
+    awake.undo();
+    expect(content.replace([exact(3)], [exact(4)])).toMatchObject({ deleted: [], added: [] });
+    expect([shown(), content.needExact(SPEC).added]).toEqual([[], [exact(4)]]);
   });
 
   it("makes each chain once, again after an undo", () => {

@@ -22,23 +22,28 @@ export function mappingElements(spec: MappingSpec, active: boolean): Element[] {
     const { suffix, wildcard } = keyOf(listen);
     const key = keyText(spec.protocol, listen);
     const elements: Element[] = gateElements(spec, listen);
-    if (!wildcard) elements.push({ set: `exact${suffix}`, key });
+    if (!wildcard) elements.push({ set: exactSet(listen.family), key });
     if (!active && spec.whenCold !== "pass") elements.push({ set: `hold${suffix}`, key });
     // also while packets are held, so that letting them go takes no change of the table
     if (active || spec.whenCold !== "pass") {
+      const seconds = timeoutSeconds(spec.flowTimeoutMs);
       elements.push(
         { set: `mapped${suffix}`, key },
         { set: `dnat${suffix}`, key, value: `${endpoint.address} . ${endpoint.port}` },
-        { set: `timeout${suffix}`, key, value: `goto ${timeoutChain(timeoutSeconds(spec.flowTimeoutMs))}` },
-        { set: `masquerade${suffix}`, key, value: MASQUERADE_VERDICT[spec.masquerade] },
       );
+      if (seconds !== USUAL_TIMEOUT) elements.push({ set: `timeout${suffix}`, key, value: `goto ${timeoutChain(seconds)}` });
+      if (spec.masquerade !== "auto")
+        elements.push({ set: `masquerade${suffix}`, key, value: MASQUERADE_VERDICT[spec.masquerade] });
     }
     return elements;
   });
 }
 
-const MASQUERADE_VERDICT: Readonly<Record<Masquerade, string>> = {
-  auto: "goto masquerade_auto",
+/** Seconds: what a frontend has that says nothing else, and needs no element for. */
+export const USUAL_TIMEOUT = 300;
+
+/** Of mappings that are not `auto`, which is what those in `mapped` without an element are. */
+const MASQUERADE_VERDICT: Readonly<Record<Exclude<Masquerade, "auto">, string>> = {
   always: "goto masquerade_always",
   never: "accept",
 };
@@ -78,10 +83,15 @@ export function endpointElements(endpoints: readonly EndpointConfig[]): Element[
       const key = keyText(protocol, address);
       return [
         { set: `endpoint${suffix}`, key },
-        { set: `exact${suffix}`, key },
+        { set: exactSet(address.family), key },
       ];
     }),
   );
+}
+
+/** The set of specific addresses that no wildcard is to take. */
+export function exactSet(family: Family): string {
+  return `exact${SPECIFIC[family].suffix}`;
 }
 
 /** The set that holds an endpoint's idle clock. */
@@ -121,7 +131,7 @@ export function timeoutSeconds(flowTimeoutMs: number): number {
   return Math.max(1, Math.ceil(flowTimeoutMs / 1000));
 }
 
-function timeoutChain(seconds: number): string {
+export function timeoutChain(seconds: number): string {
   return `flow_${seconds}s`;
 }
 

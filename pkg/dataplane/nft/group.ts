@@ -35,6 +35,13 @@ export interface GroupShare {
   forget(group: NftGroup): void;
 }
 
+/** What decides what a group has in the table. */
+interface Shown {
+  readonly present: boolean;
+  readonly active: boolean;
+  readonly enabled: readonly NftMapping[];
+}
+
 export class NftGroup implements Group {
   readonly name: string;
   readonly #spec: GroupSpec;
@@ -179,7 +186,7 @@ export class NftGroup implements Group {
   /** Lets `alter` change what should be in the table, and brings the table there. `alter` returns its own undo. */
   #change(doing: string, alter: () => () => void): Promise<void> {
     const change: Change = () => {
-      const before = this.#elements();
+      const before = this.#shown();
       const wasPresent = this.#present;
       this.#present = true;
       const undoAlter = alter();
@@ -187,11 +194,13 @@ export class NftGroup implements Group {
         undoAlter();
         this.#present = wasPresent;
       };
-      const chains = this.#enabled().map(({ spec }) => this.#share.content.needChains(spec));
+      const after = this.#shown();
+      const { content } = this.#share;
+      const needs = after.enabled.flatMap(({ spec }) => [content.needChains(spec), content.needExact(spec)]);
       const users = Number(this.#present) - Number(wasPresent);
       const counters = this.#share.endpointCounters.place(this.#spec.endpoints, users);
-      const elements = this.#share.content.replace(before, this.#elements());
-      return together([{ undo, lines: this.#forgetCounted(elements) }, ...chains, counters, elements]);
+      const elements = content.replace(this.#elements(before, after), this.#elements(after, before));
+      return together([{ undo, lines: this.#forgetCounted(elements) }, ...needs, counters, elements]);
     };
     return this.#share.transactor.submit(change, doing);
   }
@@ -203,18 +212,27 @@ export class NftGroup implements Group {
     return Object.values(SPECIFIC).map(({ suffix }) => `flush set inet ${this.#share.table} counted${suffix}`);
   }
 
-  /** What it should have in the table. */
-  #elements(): Element[] {
-    const mappings = [...this.#mappings].flatMap(({ enabled, spec }) => (enabled ? mappingElements(spec, this.#active) : []));
-    return this.#present ? [...endpointElements(this.#spec.endpoints), ...this.#fastElements(), ...mappings] : mappings;
+  #shown(): Shown {
+    return { present: this.#present, active: this.#active, enabled: this.#enabled() };
+  }
+
+  /** What it should have in the table when it is so, but for what `other` has as well. Mappings are many: most of them stay as they are. */
+  #elements(shown: Shown, other: Shown): Element[] {
+    const { present, active, enabled } = shown;
+    const changed = active === other.active ? enabled.filter((each) => !other.enabled.includes(each)) : enabled;
+    return [
+      ...(present && !other.present ? endpointElements(this.#spec.endpoints) : []),
+      ...(present ? this.#fastElements(enabled) : []),
+      ...changed.flatMap(({ spec }) => mappingElements(spec, active)),
+    ];
   }
 
   #enabled(): NftMapping[] {
     return [...this.#mappings].filter(({ enabled }) => enabled);
   }
 
-  #fastElements(): Element[] {
-    const enabled = this.#enabled();
+  #fastElements(enabled: readonly NftMapping[]): Element[] {
+    if (this.#share.longestFastMs === undefined) return [];
     return this.#addresses()
       .filter(({ protocol, address }) => this.#fastFlows(protocol, address, enabled) !== undefined)
       .map(({ protocol, address }) => ({ set: `fast${SPECIFIC[address.family].suffix}`, key: keyText(protocol, address) }));

@@ -26,6 +26,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { DataplaneMarks } from "../../config/types.ts";
 import type { Family } from "../../value/protocol.ts";
+import { timeoutChain, timeoutParts, USUAL_TIMEOUT } from "./elements.ts";
 import { type FastDevice, fastPathChains, fastPathSets } from "./fast-path.ts";
 import { endpointKey, type Key, KEYS, SPECIFIC, toOwnAddress, WILDCARD } from "./key.ts";
 import { type Direction, DIRECTIONS, sharedChains, sharedRules, sharedSets } from "./shared-endpoints.ts";
@@ -72,7 +73,8 @@ interface BaseChain {
 export function tableParts(spec: TableSpec): TablePart[] {
   const fastPath = spec.fastPath === undefined ? [] : fastPathSets(spec.fastPath);
   const shared = spec.shared === true ? sharedSets() : [];
-  return [...KEYS.flatMap(setsOf), ...FAMILIES.flatMap(setsOfFamily), ...shared, ...fastPath, ...chainsOf(spec)];
+  const sets = [...KEYS.flatMap(setsOf), ...FAMILIES.flatMap(setsOfFamily), ...shared, ...fastPath];
+  return [...sets, ...timeoutParts(USUAL_TIMEOUT), ...chainsOf(spec)];
 }
 
 function chainsOf(spec: TableSpec): TablePart[] {
@@ -122,9 +124,10 @@ function setsOf({ suffix, type, addressType }: Key): TablePart[] {
     ...["denied", "ignored", "limited"].map((name) => setPart(`${name}${suffix}`, [`type ${type}`, "counter"])),
     // in a nat chain only the first packet of a flow is looked up: the counters count connections
     mapPart(`dnat${suffix}`, [`type ${type} : ${addressType} . inet_service`, "counter"]),
-    mapPart(`timeout${suffix}`, [`type ${type} : verdict`]),
-    // the keys of the three maps: Linux 6.1 takes no map where a set is only asked (EINVAL)
+    // the keys of `dnat`: Linux 6.1 takes no map where a set is only asked (EINVAL)
     setPart(`mapped${suffix}`, [`type ${type}`]),
+    // these two have what is not as usual
+    mapPart(`timeout${suffix}`, [`type ${type} : verdict`]),
     mapPart(`masquerade${suffix}`, [`type ${type} : verdict`]),
   ];
 }
@@ -193,9 +196,12 @@ function regularChains(spec: TableSpec): TablePart[] {
         `${expression} . ${source} @ignore${suffix} ct mark set ct mark | ${hex(ignore)}`,
         // of a connection from before the target was stopped: its client is to begin anew
         `${NOT_FIRST} ${expression} @hold${suffix} goto refuse`,
-        `${expression} vmap @timeout${suffix}`,
+        `${expression} @mapped${suffix} goto timeouts${suffix}`,
       ]),
     ]),
+    ...KEYS.map(({ suffix, expression }) =>
+      chainPart(`timeouts${suffix}`, [`${expression} vmap @timeout${suffix}`, `goto ${timeoutChain(USUAL_TIMEOUT)}`]),
+    ),
     // Segments that conntrack takes for no part of their connection are not translated: what is no listener, or does not know
     // the connection by these addresses, would reset it. SYNs are another matter (an answer whose question went another way).
     chainPart("invalid", [
@@ -269,10 +275,16 @@ function queueRules({ queue, marks }: TableSpec): string[] {
 /** By the addresses that the client used. nft 1.0.6 takes `ct original proto-dst` in a key only after the protocol was matched. */
 function sourceRules(family: Family): string[] {
   const original = family === "ipv4" ? "ct original ip daddr" : "ct original ip6 daddr";
-  return ["tcp", "udp"].flatMap((protocol) => [
-    `meta l4proto ${protocol} meta l4proto . ${original} . ct original proto-dst vmap @masquerade${SPECIFIC[family].suffix}`,
-    `meta l4proto ${protocol} meta l4proto . ct original proto-dst vmap @masquerade${WILDCARD[family].suffix}`,
-  ]);
+  const keys = [
+    [SPECIFIC[family].suffix, `meta l4proto . ${original} . ct original proto-dst`],
+    [WILDCARD[family].suffix, "meta l4proto . ct original proto-dst"],
+  ] as const;
+  return ["tcp", "udp"].flatMap((protocol) =>
+    keys.flatMap(([suffix, key]) => [
+      `meta l4proto ${protocol} ${key} vmap @masquerade${suffix}`,
+      `meta l4proto ${protocol} ${key} @mapped${suffix} goto masquerade_auto`,
+    ]),
+  );
 }
 
 /** An endpoint's packet, with whom it goes to. */

@@ -47,7 +47,8 @@ describe("table watch", () => {
             return { listen, endpoint: parseAddrPort(listen.family === "ipv4" ? "127.0.0.2:80" : "[::1]:80") };
           }),
           flowTimeoutMs: 60_000,
-          masquerade: "auto",
+          // with an element in each of the sets
+          masquerade: "always",
           whenCold: "hold",
           hold: { timeoutMs: 30_000, maxFlows: 1024 },
           gates: {
