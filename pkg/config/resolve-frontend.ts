@@ -168,7 +168,8 @@ export class FrontendResolver {
       if (why !== undefined) this.#report.value(path, why);
       else if (endpoint !== undefined) routes.push({ listen, endpoint });
     }
-    return routes.length === listens.length ? routes : undefined;
+    // copied: an array that grew has room for sixteen more, for as long as the configuration lives
+    return routes.length === listens.length ? [...routes] : undefined;
   }
 }
 

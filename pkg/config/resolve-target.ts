@@ -87,7 +87,8 @@ function resolveTarget(
       kind: found.reference,
       idleTimeoutMs,
       ready,
-      endpoints: resolved,
+      // copied: an array that grew has room for sixteen more, for as long as the configuration lives
+      endpoints: [...resolved],
       options: options.value,
     };
     if (kinds.check(path, () => found.kind.check?.(candidate) ?? [])) config = candidate;
@@ -146,5 +147,6 @@ function resolveAddresses(endpoint: LooseEndpoint, path: Path, report: Report): 
       report.value(own, `a second ${family} address, after ${formatAddrPort(twin)}; an endpoint has at most one of each family`);
     } else resolved.push(address);
   });
-  return resolved.length === texts.length ? resolved : undefined;
+  // copied: see above
+  return resolved.length === texts.length ? [...resolved] : undefined;
 }

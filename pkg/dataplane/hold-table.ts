@@ -67,7 +67,7 @@ export class HoldTable {
   readonly #room: HoldRoom;
   readonly #listener: HoldListener;
   /** By flow key, oldest first. */
-  #held: Map<string, HeldFlow> | undefined;
+  readonly #flows = new Map<string, HeldFlow>();
   #taken = 0;
   /** While flows are held. */
   #timer: AbortController | undefined;
@@ -80,15 +80,9 @@ export class HoldTable {
     this.#listener = listener;
   }
 
-  /** Made when there are some: most of thousands of mappings hold nothing. */
-  get #flows(): Map<string, HeldFlow> {
-    this.#held ??= new Map<string, HeldFlow>();
-    return this.#held;
-  }
-
   /** Flows held now. */
   get size(): number {
-    return this.#held?.size ?? 0;
+    return this.#flows.size;
   }
 
   /** Holds a packet, or drops it where a limit says so. "overflow": of a new flow, dropped, because too much is held. */

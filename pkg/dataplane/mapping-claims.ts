@@ -27,7 +27,7 @@ export class MappingClaims {
       }
     }
     this.#names.add(spec.name);
-    for (const key of portKeys(spec)) this.#byPort.set(key, [...(this.#byPort.get(key) ?? []), spec]);
+    for (const key of portKeys(spec)) this.#byPort.set(key, this.#byPort.get(key)?.concat(spec) ?? [spec]);
   }
 
   /** Idempotent. */

@@ -12,7 +12,7 @@ import { Target } from "../target/target.ts";
 import { TargetHistory } from "../target/target-history.ts";
 import type { Events } from "./events.ts";
 import { frontendListener, targetListener } from "./event-sources.ts";
-import { type FormerTarget, TargetDirectory } from "./target-directory.ts";
+import { type FormerTarget, TargetDirectory, targetDirectoryPath } from "./target-directory.ts";
 
 export interface ResourceOptions {
   readonly runtimeDir: string;
@@ -46,7 +46,8 @@ export class Resources {
     if (kind === undefined)
       throw new Fault("KIND_UNKNOWN", `there is no target kind "${config.kind.namespace}:${config.kind.name}"`);
     const log = this.#options.log.with({ target: config.name });
-    const directory = this.directory(config.name);
+    // made when it is needed: of thousands of targets, few are ever started
+    let directory: TargetDirectory | undefined;
     const history = this.#histories.get(config.name) ?? new TargetHistory();
     this.#histories.set(config.name, history);
     const target: Target = new Target({
@@ -58,6 +59,7 @@ export class Resources {
       moved: targetListener(events, config.name),
       prepare: async () => {
         await this.#formerGone.get(config.name);
+        directory ??= this.directory(config.name);
         if (kind.startsService) await directory.prepare(target.config);
       },
       untilReady: (ready, signal) => untilReady({ config: ready, endpoints: config.endpoints, clock, tools }, signal),
@@ -69,7 +71,7 @@ export class Resources {
           log,
           clock,
           commands,
-          directory: directory.path,
+          directory: targetDirectoryPath(this.#options.runtimeDir, config.name),
           died,
         }),
     });

@@ -21,7 +21,7 @@ export class TargetDirectory {
   #written: string | undefined;
 
   constructor(runtimeDir: string, name: string, log: Log) {
-    this.path = join(runtimeDir, "targets", directoryName(name));
+    this.path = targetDirectoryPath(runtimeDir, name);
     this.#log = log;
   }
 
@@ -101,6 +101,10 @@ function isFormerTarget(value: unknown): value is FormerTarget {
 /** Below the runtime directory; nothing when somebody still uses it. */
 export async function removeTargetsDirectory(runtimeDir: string): Promise<void> {
   await rmdir(join(runtimeDir, "targets")).catch(() => undefined);
+}
+
+export function targetDirectoryPath(runtimeDir: string, target: string): string {
+  return join(runtimeDir, "targets", directoryName(target));
 }
 
 /** A file name for any target name. */

@@ -3,7 +3,7 @@ import type { FrontendConfig } from "../config/types.ts";
 import { Fault, messageOf } from "../fault/fault.ts";
 import type { Log } from "../log/log.ts";
 import type { TargetState } from "../target/state.ts";
-import { LimitedCalls } from "../serial/limited-calls.ts";
+import { LimitedCalls, type LimitedCallsOptions } from "../serial/limited-calls.ts";
 import type { FrontendHandler, FrontendTarget, Want } from "./handler.ts";
 
 const START_LIMIT_MS = 30_000;
@@ -18,24 +18,32 @@ export interface GuardedHandlerOptions {
 }
 
 /** A frontend's handler as its kind made it, with whatever it does wrong made the trouble of this frontend only. */
-export class GuardedHandler implements FrontendHandler {
+export class GuardedHandler implements FrontendHandler, LimitedCallsOptions {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly #config: FrontendConfig;
   readonly #calls: LimitedCalls;
-  readonly #log: Log;
   readonly #inner: FrontendHandler | undefined;
   /** Why there is none. */
   readonly #flaw: Fault | undefined;
   readonly #target: GuardedTarget;
 
   constructor({ config, clock, log, create, target }: GuardedHandlerOptions) {
-    const whose = `the handler of the frontend "${config.name}" (${config.kind.namespace}:${config.kind.name})`;
-    this.#calls = new LimitedCalls({ whose, clock, log });
-    this.#log = log;
+    this.clock = clock;
+    this.log = log;
+    this.#config = config;
+    this.#calls = new LimitedCalls(this);
     this.#target = new GuardedTarget(target, log);
     try {
       this.#inner = create(this.#target);
     } catch (cause) {
-      this.#flaw = new Fault("HANDLER_FAILED", `${whose} could not be made`, { cause });
+      this.#flaw = new Fault("HANDLER_FAILED", `${this.whose} could not be made`, { cause });
     }
+  }
+
+  get whose(): string {
+    const { name, kind } = this.#config;
+    return `the handler of the frontend "${name}" (${kind.namespace}:${kind.name})`;
   }
 
   async start(signal: AbortSignal): Promise<void> {
@@ -59,13 +67,13 @@ export class GuardedHandler implements FrontendHandler {
     try {
       return this.#inner?.reconfigure?.(options);
     } catch (error) {
-      this.#log.error("the frontend's handler failed to look at other options", { error: messageOf(error) });
+      this.log.error("the frontend's handler failed to look at other options", { error: messageOf(error) });
       return undefined;
     }
   }
 
   held(source: string): void {
-    report(this.#log, "the frontend's handler failed on a held flow", () => this.#inner?.held?.(source));
+    report(this.log, "the frontend's handler failed on a held flow", () => this.#inner?.held?.(source));
   }
 
   async close(): Promise<void> {

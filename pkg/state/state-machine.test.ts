@@ -11,10 +11,8 @@ function setUp() {
   const moves: Readonly<Record<Light, readonly Light[]>> = { red: ["green", "off"], green: ["red"], off: [] };
   const moved: unknown[] = [];
   const machine = new StateMachine<Light>({
-    subject: 'light "one"',
-    event: "light state",
-    initial: "red",
-    moves,
+    sort: { noun: "light", initial: "red", moves },
+    name: "one",
     clock,
     log,
     moved: (...move) => moved.push(move),

@@ -25,32 +25,47 @@ export interface MoveFields {
 
 export type MoveListener<State extends string> = (from: State, to: State, fields: MoveFields) => void;
 
-export interface StateMachineOptions<State extends string> {
-  /** For messages: `target "backend"`. */
-  readonly subject: string;
-  /** The log's line for each move. */
-  readonly event: string;
+/** What machines of one sort share. */
+export interface MachineSort<State extends string> {
+  /** For messages: `target`. */
+  readonly noun: string;
   readonly initial: State;
   /** From each state, those that may follow. */
   readonly moves: Readonly<Record<State, readonly State[]>>;
+}
+
+export interface StateMachineOptions<State extends string> {
+  readonly sort: MachineSort<State>;
+  /** Whose state it is, for messages. */
+  readonly name: string;
   readonly clock: Clock;
   readonly log: Log;
   /** Called after each move, before those who listen with onState(). Must not throw. */
   readonly moved?: MoveListener<State> | undefined;
 }
 
+/** There are tens of thousands: it has no object of its own that it can do without. */
 export class StateMachine<State extends string> {
-  readonly #options: StateMachineOptions<State>;
-  /** Made when somebody listens: there are thousands of machines. */
+  readonly #sort: MachineSort<State>;
+  readonly #name: string;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #moved: MoveListener<State> | undefined;
+  /** Made when somebody listens. */
   #listeners: Set<(state: State) => void> | undefined;
   #state: State;
-  #since: Date;
+  /** Milliseconds, as Date has them. */
+  #since: number;
   #lastError: LastError | undefined;
 
-  constructor(options: StateMachineOptions<State>) {
-    this.#options = options;
-    this.#state = options.initial;
-    this.#since = options.clock.date();
+  constructor({ sort, name, clock, log, moved }: StateMachineOptions<State>) {
+    this.#sort = sort;
+    this.#name = name;
+    this.#clock = clock;
+    this.#log = log;
+    this.#moved = moved;
+    this.#state = sort.initial;
+    this.#since = clock.date().getTime();
   }
 
   get state(): State {
@@ -59,7 +74,7 @@ export class StateMachine<State extends string> {
 
   /** When it came into that state. */
   get since(): Date {
-    return this.#since;
+    return new Date(this.#since);
   }
 
   get lastError(): LastError | undefined {
@@ -68,24 +83,24 @@ export class StateMachine<State extends string> {
 
   /** Keeps what went wrong, for the status. */
   failed(error: unknown): void {
-    this.#lastError = { message: messageOf(error), date: this.#options.clock.date() };
+    this.#lastError = { message: messageOf(error), date: this.#clock.date() };
   }
 
   /** Logs `fields`, at error level if there is an `error` among them, else at `level`. @throws Fault STATE_ILLEGAL */
   transition(from: State, to: State, fields: MoveFields, level: "info" | "debug" = "info"): void {
-    const { subject, event, moves, clock, log, moved } = this.#options;
+    const { noun, moves } = this.#sort;
     if (this.#state !== from || !moves[from].includes(to)) {
-      throw new Fault("STATE_ILLEGAL", `${subject}: ${this.#state} cannot become ${to}`);
+      throw new Fault("STATE_ILLEGAL", `${noun} "${this.#name}": ${this.#state} cannot become ${to}`);
     }
     this.#state = to;
-    this.#since = clock.date();
-    log[fields.error === undefined ? level : "error"](event, { from, to, ...fields });
-    moved?.(from, to, fields);
+    this.#since = this.#clock.date().getTime();
+    this.#log[fields.error === undefined ? level : "error"](`${noun} state`, { from, to, ...fields });
+    this.#moved?.(from, to, fields);
     for (const listener of [...(this.#listeners ?? [])]) {
       try {
         listener(to);
       } catch (error) {
-        log.error("a listener of the state failed", { error: messageOf(error) });
+        this.#log.error("a listener of the state failed", { error: messageOf(error) });
       }
     }
   }

@@ -2,7 +2,7 @@ import type { Clock } from "../clock/clock.ts";
 import type { KindReference } from "../config/types.ts";
 import { Fault, messageOf } from "../fault/fault.ts";
 import type { Log } from "../log/log.ts";
-import { LimitedCalls } from "../serial/limited-calls.ts";
+import { LimitedCalls, type LimitedCallsOptions } from "../serial/limited-calls.ts";
 import type { TargetHandler } from "./handler.ts";
 
 /** How long stopping may take where a handler does not say. */
@@ -25,29 +25,39 @@ export interface GuardedHandlerOptions {
  * A target's handler as its kind made it, with whatever it does wrong made the trouble of this target only: what it throws
  * becomes a rejection, what never settles is given up, and of what comes after close() nobody hears.
  */
-export class GuardedHandler implements TargetHandler {
+export class GuardedHandler implements TargetHandler, LimitedCallsOptions {
   /** There if the handler has it. */
   readonly detach?: () => Promise<void>;
-  readonly #options: GuardedHandlerOptions;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly #name: string;
+  readonly #kind: KindReference;
+  readonly #readyTimeoutMs: () => number;
   readonly #calls: LimitedCalls;
   readonly #inner: TargetHandler | undefined;
   /** Why there is none. */
   readonly #flaw: Fault | undefined;
   #isClosed = false;
 
-  constructor(options: GuardedHandlerOptions) {
-    const { name, kind, create, died } = options;
-    this.#options = options;
-    const whose = `the handler of the target "${name}" (${kind.namespace}:${kind.name})`;
-    this.#calls = new LimitedCalls({ whose, clock: options.clock, log: options.log });
+  constructor({ name, kind, readyTimeoutMs, clock, log, create, died }: GuardedHandlerOptions) {
+    this.clock = clock;
+    this.log = log;
+    this.#name = name;
+    this.#kind = kind;
+    this.#readyTimeoutMs = readyTimeoutMs;
+    this.#calls = new LimitedCalls(this);
     try {
       this.#inner = create((reason: unknown) => {
         if (!this.#isClosed) died(deathOf(reason));
       });
       if (this.#inner.detach !== undefined) this.detach = () => this.#detach();
     } catch (cause) {
-      this.#flaw = new Fault("HANDLER_FAILED", `${whose} could not be made`, { cause });
+      this.#flaw = new Fault("HANDLER_FAILED", `${this.whose} could not be made`, { cause });
     }
+  }
+
+  get whose(): string {
+    return `the handler of the target "${this.#name}" (${this.#kind.namespace}:${this.#kind.name})`;
   }
 
   get stopLimitMs(): number {
@@ -69,7 +79,7 @@ export class GuardedHandler implements TargetHandler {
     const inner = this.#made();
     await this.#calls.call({
       step: "warm",
-      limitMs: this.#options.readyTimeoutMs() + this.stopLimitMs,
+      limitMs: this.#readyTimeoutMs() + this.stopLimitMs,
       signal,
       settleMs: this.stopLimitMs,
       work: (own) => inner.warm(own),
@@ -85,7 +95,7 @@ export class GuardedHandler implements TargetHandler {
     try {
       return this.#inner?.reconfigure?.(options);
     } catch (error) {
-      this.#options.log.error("the target's handler failed to look at other options", { error: messageOf(error) });
+      this.log.error("the target's handler failed to look at other options", { error: messageOf(error) });
       return undefined;
     }
   }

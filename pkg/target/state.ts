@@ -1,19 +1,22 @@
 import type { Clock } from "../clock/clock.ts";
 import type { Log } from "../log/log.ts";
-import { type MoveListener, StateMachine } from "../state/state-machine.ts";
+import { type MachineSort, type MoveListener, StateMachine } from "../state/state-machine.ts";
 import type { TargetHistory } from "./target-history.ts";
 
 export type TargetState = "inactive" | "warming" | "active" | "draining" | "closed";
 
-/** From each state, those that may follow. */
-const MOVES: Readonly<Record<TargetState, readonly TargetState[]>> = {
-  inactive: ["warming", "closed"],
-  warming: ["active", "inactive"],
-  // straight to inactive: the service died
-  active: ["draining", "inactive"],
-  // back to active: the drain was called off
-  draining: ["inactive", "active"],
-  closed: [],
+const SORT: MachineSort<TargetState> = {
+  noun: "target",
+  initial: "inactive",
+  moves: {
+    inactive: ["warming", "closed"],
+    warming: ["active", "inactive"],
+    // straight to inactive: the service died
+    active: ["draining", "inactive"],
+    // back to active: the drain was called off
+    draining: ["inactive", "active"],
+    closed: [],
+  },
 };
 
 /** What its surroundings give a machine. */
@@ -26,10 +29,8 @@ interface Given {
 /** Its moves are noted in `history`. */
 export function targetMachine(name: string, { clock, log, moved }: Given, history: TargetHistory): StateMachine<TargetState> {
   return new StateMachine({
-    subject: `target "${name}"`,
-    event: "target state",
-    initial: "inactive",
-    moves: MOVES,
+    sort: SORT,
+    name,
     clock,
     log,
     moved: (from, to, fields) => {

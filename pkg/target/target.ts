@@ -40,7 +40,6 @@ export class Target {
   readonly #handler: GuardedHandler;
   #config: TargetConfig;
   #group: Group | undefined;
-  #packetPath: PacketPath | undefined;
   readonly #machine: StateMachine<TargetState>;
   readonly #warming = new Joined();
   readonly #draining = new Joined();
@@ -106,9 +105,9 @@ export class Target {
     return this.#group;
   }
 
+  /** As group. */
   get #path(): PacketPath {
-    if (this.#packetPath === undefined) throw new Fault("TARGET_CLOSED", `the target "${this.name}" is not open`);
-    return this.#packetPath;
+    return new PacketPath({ name: this.name, group: this.group, clock: this.#clock, log: this.#log });
   }
 
   /**
@@ -117,9 +116,7 @@ export class Target {
    * more had started it. Called once, before anything else.
    */
   async open(mayRun: boolean): Promise<void> {
-    const group = this.#options.dataplane.createGroup({ name: this.name, endpoints: this.config.endpoints });
-    this.#group = group;
-    this.#packetPath = new PacketPath({ name: this.name, group, clock: this.#clock, log: this.#log });
+    this.#group = this.#options.dataplane.createGroup({ name: this.name, endpoints: this.config.endpoints });
     if (!mayRun) return;
     const found = await this.#handler.adopt().catch((error: unknown) => {
       this.#machine.failed(error);

@@ -20,7 +20,7 @@ import { Generation } from "./generation.ts";
 import { ElementStates } from "./element-states.ts";
 import { EndpointCounters } from "./endpoint-counters.ts";
 import { GateCounters } from "./gate-counters.ts";
-import { NftGroup } from "./group.ts";
+import { type GroupShare, NftGroup } from "./group.ts";
 import { HoldQueue } from "./hold-queue.ts";
 import { isOutcomeUnknown, Nft } from "./nft.ts";
 import { probe, type ProbeHost } from "./probe.ts";
@@ -65,6 +65,8 @@ export class NftDataplane implements Dataplane {
   readonly #transactions: TransactionReport;
   readonly #traffic: TrafficCounters;
   readonly #groups = new Set<NftGroup>();
+  /** From start() on. */
+  #share: GroupShare | undefined;
   readonly #states: ElementStates;
   readonly #gateCounters: GateCounters;
   readonly #endpointCounters: EndpointCounters;
@@ -358,7 +360,7 @@ export class NftDataplane implements Dataplane {
 
   createGroup(spec: GroupSpec): Group {
     this.#started();
-    const group = new NftGroup(spec, {
+    this.#share ??= {
       table: this.#options.config.table,
       claims: this.#claims,
       states: this.#states,
@@ -371,7 +373,8 @@ export class NftDataplane implements Dataplane {
       longestFastMs: this.#longestFastMs,
       countedForMs: () => this.#options.clock.now() - (this.#countedSince ?? this.#options.clock.now()),
       forget: (group) => this.#groups.delete(group),
-    });
+    };
+    const group = new NftGroup(spec, this.#share);
     this.#groups.add(group);
     void group.open();
     return group;

@@ -113,7 +113,8 @@ export function addElementsLine(table: string, set: string, elements: readonly s
 }
 
 export function elementText({ key, value }: Element): string {
-  return value === undefined ? key : `${key} : ${value}`;
+  // joined: see keyText()
+  return value === undefined ? key : [key, value].join(" : ");
 }
 
 /** The reverse of elementText(). */

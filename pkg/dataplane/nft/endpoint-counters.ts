@@ -9,15 +9,21 @@ import type { TrafficCounters } from "./traffic-counters.ts";
 import { type Prepared, together } from "./transactor.ts";
 import type { WholeTable } from "./whole-table.ts";
 
+interface Leading {
+  /** Of its routes: a mapping that comes again with the same ones is the same. */
+  readonly id: string;
+  readonly routes: readonly Route[];
+}
+
 interface Endpoint {
   readonly protocol: Protocol;
   readonly address: AddrPort;
   /** Groups that have it in the table. */
   users: number;
-  /** The routes of each mapping that leads there, by those routes: a mapping that comes again with the same ones is the same. */
-  readonly leading: Map<string, readonly Route[]>;
-  /** Of mappings that led there when the table was changed, and may still have flows: keys of `leading`, by now or formerly. */
-  seen: ReadonlySet<string>;
+  /** The mappings that lead there: nearly always one. */
+  leading: readonly Leading[];
+  /** Of mappings that led there when the table was changed, and may still have flows: ids of `leading`, by now or formerly. */
+  seen: readonly string[];
   /** What it has in the table. */
   placed: readonly Element[];
 }
@@ -43,20 +49,26 @@ export class EndpointCounters {
   lead(spec: MappingSpec): void {
     for (const [id, routes] of routesByEndpoint(spec)) {
       const [first] = routes;
-      if (first !== undefined) this.#at(id, spec.protocol, first.endpoint).leading.set(idOf(spec.protocol, routes), routes);
+      if (first === undefined) continue;
+      const endpoint = this.#at(id, spec.protocol, first.endpoint);
+      const leading = { id: idOf(spec.protocol, routes), routes };
+      endpoint.leading = others(endpoint, leading.id).concat(leading);
     }
   }
 
   /** It is being closed. */
   leave(spec: MappingSpec): void {
-    for (const [id, routes] of routesByEndpoint(spec)) this.#endpoints.get(id)?.leading.delete(idOf(spec.protocol, routes));
+    for (const [id, routes] of routesByEndpoint(spec)) {
+      const endpoint = this.#endpoints.get(id);
+      if (endpoint !== undefined) endpoint.leading = others(endpoint, idOf(spec.protocol, routes));
+    }
   }
 
   /** All flows of `endpoints` were ended: who leads there no more has none. The next change of the table takes that in. */
   cut(endpoints: readonly EndpointConfig[]): void {
     for (const endpoint of this.#of(endpoints)) {
       // the only one keeps what is the endpoint's
-      if (isShared(endpoint)) endpoint.seen = new Set(endpoint.leading.keys());
+      if (isShared(endpoint)) endpoint.seen = endpoint.leading.map(({ id }) => id);
     }
   }
 
@@ -68,9 +80,10 @@ export class EndpointCounters {
   #place(endpoint: Endpoint, users: number): Prepared {
     const { placed, seen } = endpoint;
     endpoint.users += users;
-    if ([...endpoint.leading.keys()].some((id) => !seen.has(id))) endpoint.seen = new Set([...seen, ...endpoint.leading.keys()]);
+    const come = endpoint.leading.map(({ id }) => id).filter((id) => !seen.includes(id));
+    if (come.length > 0) endpoint.seen = seen.concat(come);
     endpoint.placed = elementsOf(endpoint);
-    const [owner] = [...endpoint.leading.values()].flat();
+    const [owner] = endpoint.leading.flatMap(({ routes }) => routes);
     if (owner !== undefined && !isShared(endpoint)) this.#traffic.own(endpoint.protocol, owner);
     const rules = endpoint.placed.length > 0 && isShared(endpoint) ? [this.#whole.needShared()] : [];
     const undo = (): void => {
@@ -90,14 +103,18 @@ export class EndpointCounters {
   #at(id: string, protocol: Protocol, address: AddrPort): Endpoint {
     const known = this.#endpoints.get(id);
     if (known !== undefined) return known;
-    const endpoint: Endpoint = { protocol, address, users: 0, leading: new Map(), seen: new Set(), placed: [] };
+    const endpoint: Endpoint = { protocol, address, users: 0, leading: [], seen: [], placed: [] };
     this.#endpoints.set(id, endpoint);
     return endpoint;
   }
 }
 
+function others({ leading }: Endpoint, than: string): readonly Leading[] {
+  return leading.filter(({ id }) => id !== than);
+}
+
 function isShared({ seen }: Endpoint): boolean {
-  return seen.size > 1;
+  return seen.length > 1;
 }
 
 function elementsOf(endpoint: Endpoint): Element[] {
@@ -106,7 +123,7 @@ function elementsOf(endpoint: Endpoint): Element[] {
   const key = keyText(protocol, address);
   const { suffix } = SPECIFIC[address.family];
   if (!isShared(endpoint)) return NAMES.map((name) => ({ set: `${name}${suffix}`, key }));
-  const routes = [...leading.values()].flat();
+  const routes = leading.flatMap((each) => each.routes);
   return NAMES.flatMap((name) => [
     { set: `${name}_shared${suffix}`, key },
     ...routes.map(({ listen }) => ({
@@ -122,7 +139,7 @@ function routesByEndpoint({ protocol, routes }: MappingSpec): Map<string, Route[
   const id = (route: Route): string => routeId(protocol, route);
   for (const route of routes.toSorted((one, other) => (id(one) < id(other) ? -1 : 1))) {
     const endpoint = keyId(protocol, route.endpoint);
-    all.set(endpoint, [...(all.get(endpoint) ?? []), route]);
+    all.set(endpoint, all.get(endpoint)?.concat(route) ?? [route]);
   }
   return all;
 }

@@ -9,14 +9,14 @@ import type { ElementStates } from "./element-states.ts";
 import type { EndpointCounters } from "./endpoint-counters.ts";
 import { clockSet, type Element, endpointElements, mappingElements, timeoutSeconds } from "./elements.ts";
 import { isFast } from "./fast-path.ts";
-import type { GateCounters } from "./gate-counters.ts";
+import type { GateCounters, GateCounts } from "./gate-counters.ts";
 import type { HoldQueue } from "./hold-queue.ts";
 import { keyText, SPECIFIC } from "./key.ts";
 import { CLOCK_TIMEOUT_MS } from "./ruleset.ts";
 import type { TableContent } from "./table-content.ts";
 import { type Change, type Prepared, together, type Transactor } from "./transactor.ts";
 
-/** What a group shares with the driver and its siblings. */
+/** What all groups share with the driver: one for all, since they are made by the ten thousand. */
 export interface GroupShare {
   readonly table: string;
   readonly claims: MappingClaims;
@@ -42,11 +42,12 @@ interface Shown {
   readonly enabled: readonly NftMapping[];
 }
 
-export class NftGroup implements Group {
+export class NftGroup implements Group, MappingOwner {
   readonly name: string;
   readonly #spec: GroupSpec;
   readonly #share: GroupShare;
-  readonly #mappings = new Set<NftMapping>();
+  /** Of thousands of groups, nearly all have one. */
+  #mappings: readonly NftMapping[] = [];
   /** As the table has it, or will when the changes under way are done. */
   #active = false;
   /** Whether what comes to the queue is let go; said at once, where #active waits for the transaction's turn. */
@@ -103,7 +104,7 @@ export class NftGroup implements Group {
   }
 
   get held(): number {
-    return [...this.#mappings].reduce((sum, { hold }) => sum + hold.size, 0);
+    return this.#mappings.reduce((sum, { hold }) => sum + hold.size, 0);
   }
 
   refuseHeld(): void {
@@ -143,7 +144,7 @@ export class NftGroup implements Group {
   flowEndpoints(): FlowEndpoint[] {
     if (this.#share.longestFastMs === undefined) return this.#addresses().map((each) => ({ ...each, fast: undefined }));
     // of mappings that were disabled, flows go on
-    const mappings = this.#enabled().length > 0 ? this.#enabled() : [...this.#mappings];
+    const mappings = this.#enabled().length > 0 ? this.#enabled() : this.#mappings;
     return this.#addresses().map((each) => ({ ...each, fast: this.#fastFlows(each.protocol, each.address, mappings) }));
   }
 
@@ -153,27 +154,12 @@ export class NftGroup implements Group {
     this.#share.endpointCounters.lead(spec);
     const hold = this.#share.queue.register(spec);
     if (this.#open) hold.open();
-    const mapping: NftMapping = new NftMapping(spec, hold, {
-      setEnabled: (enabled) => this.#setEnabled(mapping, enabled),
-      gateCounters: this.#share.gateCounters,
-      conntrack: this.#share.conntrack,
-      handOver: () => {
-        this.#share.queue.handOver(hold);
-      },
-      release: () => {
-        this.#share.claims.release(spec);
-        this.#share.endpointCounters.leave(spec);
-      },
-      forget: () => {
-        this.#mappings.delete(mapping);
-        this.#share.queue.unregister(spec, hold);
-      },
-    });
-    this.#mappings.add(mapping);
+    const mapping = new NftMapping(spec, hold, this);
+    this.#mappings = this.#mappings.concat(mapping);
     return mapping;
   }
 
-  #setEnabled(mapping: NftMapping, enabled: boolean): Promise<void> {
+  setEnabled(mapping: NftMapping, enabled: boolean): Promise<void> {
     return this.#change(`${enabled ? "add" : "remove"} the mapping "${mapping.name}"`, () => {
       const former = mapping.enabled;
       mapping.enabled = enabled;
@@ -181,6 +167,28 @@ export class NftGroup implements Group {
         mapping.enabled = former;
       };
     });
+  }
+
+  cutUntranslated({ spec }: NftMapping): Promise<void> {
+    return this.#share.conntrack.cutUntranslated(spec.routes.map(({ listen }) => listen));
+  }
+
+  gateCounts({ spec }: NftMapping): Promise<GateCounts> {
+    return this.#share.gateCounters.of(spec);
+  }
+
+  handOver({ hold }: NftMapping): void {
+    this.#share.queue.handOver(hold);
+  }
+
+  release({ spec }: NftMapping): void {
+    this.#share.claims.release(spec);
+    this.#share.endpointCounters.leave(spec);
+  }
+
+  forget(mapping: NftMapping): void {
+    this.#mappings = this.#mappings.filter((each) => each !== mapping);
+    this.#share.queue.unregister(mapping.spec, mapping.hold);
   }
 
   /** Lets `alter` change what should be in the table, and brings the table there. `alter` returns its own undo. */
@@ -207,7 +215,7 @@ export class NftGroup implements Group {
 
   /** Whoever comes anew from the same port is to be counted anew by wake limits: each time that something changes, the flows counted are forgotten. */
   #forgetCounted({ deleted = [], added = [] }: Prepared): string[] {
-    const limited = [...this.#mappings].some(({ spec }) => spec.gates.wakeLimit !== undefined);
+    const limited = this.#mappings.some(({ spec }) => spec.gates.wakeLimit !== undefined);
     if (!limited || this.#active || deleted.length + added.length === 0) return [];
     return Object.values(SPECIFIC).map(({ suffix }) => `flush set inet ${this.#share.table} counted${suffix}`);
   }
@@ -228,7 +236,7 @@ export class NftGroup implements Group {
   }
 
   #enabled(): NftMapping[] {
-    return [...this.#mappings].filter(({ enabled }) => enabled);
+    return this.#mappings.filter(({ enabled }) => enabled);
   }
 
   #fastElements(enabled: readonly NftMapping[]): Element[] {
@@ -254,7 +262,7 @@ export class NftGroup implements Group {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    const mappings = [...this.#mappings].map((mapping) => mapping.close());
+    const mappings = this.#mappings.map((mapping) => mapping.close());
     const endpoints = this.#change(`remove the endpoints of "${this.name}"`, () => {
       this.#present = false;
       return () => undefined;
@@ -272,15 +280,17 @@ export class NftGroup implements Group {
   }
 }
 
+/** A mapping's group, as the mapping sees it. */
 interface MappingOwner {
-  readonly conntrack: Conntrack;
-  readonly gateCounters: GateCounters;
-  setEnabled(enabled: boolean): Promise<void>;
+  setEnabled(mapping: NftMapping, enabled: boolean): Promise<void>;
+  /** Ends flows to its listen addresses that began before it, and so are not translated. */
+  cutUntranslated(mapping: NftMapping): Promise<void>;
+  gateCounts(mapping: NftMapping): Promise<GateCounts>;
   /** What is held goes to whoever has the listen addresses now. */
-  handOver(): void;
+  handOver(mapping: NftMapping): void;
   /** The listen addresses may be claimed by others. */
-  release(): void;
-  forget(): void;
+  release(mapping: NftMapping): void;
+  forget(mapping: NftMapping): void;
 }
 
 class NftMapping implements Mapping {
@@ -307,7 +317,7 @@ class NftMapping implements Mapping {
     this.#refuseClosed();
     this.hold.taking = true;
     try {
-      await this.#owner.setEnabled(true);
+      await this.#owner.setEnabled(this, true);
       // a disable() before it may have ended in between
       this.hold.taking = true;
     } catch (error) {
@@ -316,7 +326,7 @@ class NftMapping implements Mapping {
     }
     if (this.spec.protocol !== "udp") return;
     try {
-      await this.#owner.conntrack.cutUntranslated(this.spec.routes.map(({ listen }) => listen));
+      await this.#owner.cutUntranslated(this);
     } catch (error) {
       await this.#disable();
       throw error;
@@ -330,9 +340,9 @@ class NftMapping implements Mapping {
 
   /** What is held goes wherever it would go without the mapping. */
   async #disable(): Promise<void> {
-    await this.#owner.setEnabled(false);
+    await this.#owner.setEnabled(this, false);
     this.hold.taking = false;
-    this.#owner.handOver();
+    this.#owner.handOver(this);
   }
 
   get overflowed(): number {
@@ -341,7 +351,7 @@ class NftMapping implements Mapping {
 
   async counters(): Promise<MappingCounters> {
     this.#refuseClosed();
-    return { ...(await this.#owner.gateCounters.of(this.spec)), ...this.hold.counters };
+    return { ...(await this.#owner.gateCounts(this)), ...this.hold.counters };
   }
 
   close(): Promise<void> {
@@ -350,9 +360,9 @@ class NftMapping implements Mapping {
   }
 
   async #close(): Promise<void> {
-    this.#owner.release();
+    this.#owner.release(this);
     await this.#disable();
-    this.#owner.forget();
+    this.#owner.forget(this);
   }
 
   #refuseClosed(): void {

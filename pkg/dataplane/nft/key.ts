@@ -52,7 +52,8 @@ export function keyOf(listen: AddrPort): Key {
 
 /** The key's text for a listen address or endpoint. */
 export function keyText(protocol: Protocol, address: AddrPort): string {
-  return isWildcard(address) ? `${protocol} . ${address.port}` : `${protocol} . ${address.address} . ${address.port}`;
+  // joined: what a template makes keeps all of its pieces for as long as it lives, and this is kept by the ten thousand
+  return (isWildcard(address) ? [protocol, address.port] : [protocol, address.address, address.port]).join(" . ");
 }
 
 const PROTOCOL_IDS: Readonly<Record<Protocol, string>> = { tcp: "\x06\0\0\0", udp: "\x11\0\0\0" };

@@ -18,8 +18,12 @@ interface Count {
   bytes: number;
   /** It has been read for the last time: a transaction is about to delete it. */
   leaving: boolean;
-  /** Of the route that all it counts belongs to, for as long as nobody else is given it. */
-  account?: Total;
+}
+
+/** Whose all is that an endpoint's own elements count. */
+interface Owner {
+  readonly protocol: Protocol;
+  readonly route: Route;
 }
 
 interface Total {
@@ -33,10 +37,12 @@ type Counts = Map<string, Count>;
 const NOTHING: PacketCount = { packets: 0, bytes: 0 };
 const CONNECTIONS = KEYS.map(({ suffix }) => `dnat${suffix}`);
 const DIRECTION_NAMES = Object.keys(DIRECTIONS) as Direction[];
-const PACKETS = Object.values(SPECIFIC).flatMap(({ suffix }) => DIRECTION_NAMES.map((name) => `${name}${suffix}`));
+const PACKETS: ReadonlyMap<string, Direction> = new Map(
+  Object.values(SPECIFIC).flatMap(({ suffix }) => DIRECTION_NAMES.map((name) => [`${name}${suffix}`, name] as const)),
+);
 /** There may be none: an empty answer, then. */
 const SHARED = sharedSets().map(({ name }) => name);
-const COUNTED: ReadonlySet<string> = new Set([...CONNECTIONS, ...PACKETS, ...SHARED]);
+const COUNTED: ReadonlySet<string> = new Set([...CONNECTIONS, ...PACKETS.keys(), ...SHARED]);
 /** From so many elements on, all are read, which then costs less than to ask for each. */
 const MANY = 200;
 /** How often a set is read that transactions keep changing. What is missing then has what it had the last time. */
@@ -53,6 +59,8 @@ export class TrafficCounters {
   readonly #counts = new Map<string, Counts>();
   /** What endpoints have counted while a single route, or those of one mapping, led to them: by direction and route. */
   readonly #accounts = new Map<string, Total>();
+  /** By endpoint. Most of thousands never count anything, so accounts are opened when they do. */
+  readonly #owners = new Map<string, Owner>();
   #reader: Pick<RulesetReader, "element" | "elements"> | undefined;
 
   constructor(table: string) {
@@ -65,13 +73,7 @@ export class TrafficCounters {
 
   /** From now on, and from when it was read last, what the endpoint's own elements count is the route's. */
   own(protocol: Protocol, route: Route): void {
-    const { endpoint } = route;
-    for (const name of DIRECTION_NAMES) {
-      const account = accountId(name, protocol, route);
-      const total = this.#accounts.get(account) ?? { packets: 0, bytes: 0 };
-      this.#accounts.set(account, total);
-      countIn(this.#of(`${name}${SPECIFIC[endpoint.family].suffix}`), keyId(protocol, endpoint)).account = total;
-    }
+    this.#owners.set(keyId(protocol, route.endpoint), { protocol, route });
   }
 
   /** @throws Fault TRAFFIC_UNKNOWN */
@@ -128,7 +130,7 @@ export class TrafficCounters {
       try {
         await reader.elements(this.#table, set, ({ key, value, counter }) => {
           if (key === undefined || counter === undefined) return;
-          note(counts, `${key.toString("latin1")}${value?.toString("latin1") ?? ""}`, counter);
+          this.#note(set, counts, `${key.toString("latin1")}${value?.toString("latin1") ?? ""}`, counter);
         });
         return;
       } catch (error) {
@@ -140,10 +142,35 @@ export class TrafficCounters {
   #readOne(element: Element): void {
     try {
       const { packets, bytes } = this.#reader?.element(this.#table, element.set, bytesOf(keyIdOf(element.key))) ?? {};
-      if (packets !== undefined) note(this.#of(element.set), idOf(element), { packets, bytes: bytes ?? 0 });
+      if (packets !== undefined) this.#note(element.set, this.#of(element.set), idOf(element), { packets, bytes: bytes ?? 0 });
     } catch {
       // the last reading has to do
     }
+  }
+
+  #note(set: string, counts: Counts, id: string, { packets, bytes }: ElementCounter): void {
+    if (packets === 0 && !counts.has(id)) return;
+    const count = countIn(counts, id);
+    if (count.leaving) return;
+    // somebody had removed it, or the whole table
+    if (packets < count.packets) restart(count);
+    const account = this.#account(set, id);
+    if (account !== undefined) {
+      account.packets += packets - count.packets;
+      account.bytes += bytes - count.bytes;
+    }
+    count.packets = packets;
+    count.bytes = bytes;
+  }
+
+  #account(set: string, id: string): Total | undefined {
+    const direction = PACKETS.get(set);
+    const owner = direction === undefined ? undefined : this.#owners.get(id);
+    if (direction === undefined || owner === undefined) return undefined;
+    const name = accountId(direction, owner.protocol, owner.route);
+    const account = this.#accounts.get(name) ?? { packets: 0, bytes: 0 };
+    this.#accounts.set(name, account);
+    return account;
   }
 
   #of(set: string): Counts {
@@ -193,20 +220,6 @@ export class TrafficCounters {
 const KEY_BYTES: Readonly<Record<string, number>> = Object.fromEntries(
   KEYS.map(({ suffix, wildcard, family }) => [`dnat${suffix}`, 8 + (wildcard ? 0 : family === "ipv4" ? 4 : 16)]),
 );
-
-function note(counts: Counts, id: string, { packets, bytes }: ElementCounter): void {
-  if (packets === 0 && !counts.has(id)) return;
-  const count = countIn(counts, id);
-  if (count.leaving) return;
-  // somebody had removed it, or the whole table
-  if (packets < count.packets) restart(count);
-  if (count.account !== undefined) {
-    count.account.packets += packets - count.packets;
-    count.account.bytes += bytes - count.bytes;
-  }
-  count.packets = packets;
-  count.bytes = bytes;
-}
 
 function countIn(counts: Counts, id: string): Count {
   const known = counts.get(id);
