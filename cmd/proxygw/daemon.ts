@@ -20,6 +20,7 @@ import { version } from "../../pkg/version/version.ts";
 import { adviceOn } from "./advice.ts";
 import { readConfig } from "./config-thread.ts";
 import { refuseUntrusted } from "./config-trust.ts";
+import { settleHeap } from "./heap.ts";
 import { isLocal } from "./own-address.ts";
 import { RuntimeDirectory } from "./runtime-directory.ts";
 import { outliveUnexpected } from "./unexpected.ts";
@@ -109,6 +110,7 @@ export async function runDaemon(file: string, config: Config, registry: Registry
       took_ms: Math.round(systemClock.now() - begun),
     });
     notifier.ready(statusLine(engine));
+    settleHeap();
     const limit = watchdogLimit(process.env, process.pid);
     if (limit !== undefined)
       void watch(limit, { notifier, clock: systemClock, log: logger, stuck: () => progress.overdue() }, stop);
