@@ -18,7 +18,13 @@ export const jsonCodec: Codec = {
   name: "json",
 
   encode(packet: Packet): Uint8Array {
-    return Buffer.from(`${JSON.stringify(packet)}\n`);
+    const text = JSON.stringify(packet);
+    const length = Buffer.byteLength(text);
+    // a status may be megabytes long: with the newline in the text, it would be copied once more
+    const bytes = Buffer.allocUnsafe(length + 1);
+    bytes.write(text);
+    bytes[length] = NEWLINE;
+    return bytes;
   },
 
   decode(bytes: Uint8Array): RawPacket {

@@ -11,7 +11,7 @@ import type { Needs } from "../dataplane/dataplane.ts";
 import { collected, Fault, messageOf } from "../fault/fault.ts";
 import type { Frontend } from "../frontend/frontend.ts";
 import type { Log } from "../log/log.ts";
-import type { EngineApi, EngineEvent, FlowStatus, ReloadReport, Status, StatusQuery } from "../plugin/plugin.ts";
+import type { EngineApi, EngineEvent, FlowStatus, FrontendStatus, ReloadReport, Status, StatusQuery } from "../plugin/plugin.ts";
 import { PluginLife } from "../plugin/plugin-life.ts";
 import { Serial } from "../serial/serial.ts";
 import type { Target } from "../target/target.ts";
@@ -277,7 +277,9 @@ export class Engine implements EngineApi {
     const traffic = isAsked ? await this.#traffic() : undefined;
     const found = this.#resources.named(names);
     const targets = found.targets.map((target) => targetStatus(target, this.clock, traffic));
-    const frontends = await Promise.all(found.frontends.map((frontend) => frontendStatus(frontend, traffic)));
+    const frontends: FrontendStatus[] = [];
+    // one after another: what thousands at once are waiting for, the collector of garbage would have to move about
+    for (const frontend of found.frontends) frontends.push(await frontendStatus(frontend, traffic));
     return {
       closed: this.#closing !== undefined,
       ...(targets.length > 0 ? { targets } : {}),
