@@ -10,8 +10,9 @@ export interface IdleWatchOptions {
   readonly log: Log;
 }
 
-/** The kernel tells lifetimes in whole seconds: near the end of a flow's, it is asked this often. */
+/** The kernel tells lifetimes in whole seconds, less than which is left: near the end of a flow's, it is asked this often. */
 const END_OF_FLOW_STEP_MS = 50;
+const TOLD_LESS_BY_MS = 1000;
 /** How long to wait when the question itself failed. */
 const RETRY_MS = 5000;
 
@@ -104,8 +105,10 @@ export class IdleWatch {
       await this.#sleep(wait, signal);
       await this.#readClock();
       flows = await group.flows();
-      // no packet, so no flow was closed: the longest of them lived as long as it could
-      if (flows.count === 0 && this.#busyAt === asked) this.#busyAt = asked + Math.min(longestMs, clock.now() - asked);
+      // No packet, so no flow was closed: the longest of them lived as long as it could, at the latest until now. Nobody is to be
+      // stopped before its time; after it, by a step.
+      if (flows.count === 0 && this.#busyAt === asked)
+        this.#busyAt = asked + Math.min(longestMs + TOLD_LESS_BY_MS, clock.now() - asked);
     } while (flows.count > 0 && this.#busyAt === asked);
     return false;
   }
