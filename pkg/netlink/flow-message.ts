@@ -99,6 +99,7 @@ export function deleteQuestion({ family, attributes }: FlowName, sequence: numbe
   return writer.written;
 }
 
+/** Of a message that readFlow() could read. */
 export function readFlowName(data: Buffer, message: Message): FlowName {
   const parts: Buffer[] = [];
   const start = message.start + GENERIC_HEADER_BYTES;

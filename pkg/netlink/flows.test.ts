@@ -1,38 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { parseAddrPort } from "../value/addr-port.ts";
 import { FakeSocket } from "./fake-socket.ts";
-import { TYPE_FLOW } from "./flow-message.ts";
+import { flowSample as flow, tupleSample as tuple } from "./flow-sample.ts";
 import { KernelFlows } from "./flows.ts";
-import { attributeBytes, be16, be32, MessageWriter, NLMSG_DONE, NLMSG_ERROR } from "./message.ts";
+import { attributeBytes, be32, MessageWriter, NLMSG_DONE, NLMSG_ERROR } from "./message.ts";
 
 const ENOENT = 2;
 const EBUSY = 16;
 const EINVAL = 22;
 
 const FILTER = { family: "ipv4", protocol: "tcp", replySource: parseAddrPort("10.0.0.2:80") } as const;
-
-function tuple(source: string, destination: string): number[] {
-  const [from, to] = [parseAddrPort(source), parseAddrPort(destination)];
-  const bytes = (address: string): number[] => address.split(".").map(Number);
-  const port = (type: number, value: number): number[] => [...attributeBytes(type, be16(value)), 0, 0];
-  return [
-    ...attributeBytes(1, [...attributeBytes(1, bytes(from.address)), ...attributeBytes(2, bytes(to.address))]),
-    ...attributeBytes(2, [...attributeBytes(1, [6]), 0, 0, 0, ...port(2, from.port), ...port(3, to.port)]),
-  ];
-}
-
-/** A connection of 192.0.2.1 to 192.0.2.9:8080, which goes to 10.0.0.2:80, by its client's port. */
-function flow(sequence: number, port: number): Buffer {
-  const writer = new MessageWriter(Buffer.alloc(512));
-  writer.begin(TYPE_FLOW, 2, sequence);
-  writer.fixed([2, 0, 0, 0]);
-  writer.attribute(1, tuple(`192.0.2.1:${String(port)}`, "192.0.2.9:8080"));
-  writer.attribute(2, tuple("10.0.0.2:80", `192.0.2.1:${String(port)}`));
-  writer.attribute(4, attributeBytes(1, [...attributeBytes(1, [3]), 0, 0, 0]));
-  writer.attribute(7, be32(299));
-  writer.attribute(12, be32(port));
-  return Buffer.from(writer.written);
-}
 
 function end(sequence: number, type: number, errno = 0): Buffer {
   const writer = new MessageWriter(Buffer.alloc(64));

@@ -150,23 +150,27 @@ describe("table watch", () => {
     paced(120_000),
   );
 
-  it("adds any element again that was removed, from each set", async () => {
-    const before = await listing();
-    let count = 0;
-    for (const { kind, name, elements } of await setsWithElements()) {
-      const [element = ""] = elements;
-      await nft(`delete element inet ${TABLE} ${name} { ${element} }\n`);
-      await settled();
-      expect(await listing(), `${name} { ${element} }`).toEqual(before);
-      count++;
-      await nft(`flush ${kind} inet ${TABLE} ${name}\n`);
-      await settled();
-      expect(await listing(), name).toEqual(before);
-      count++;
-    }
-    expect(count).toBeGreaterThan(50);
-    expect(warnings()).toHaveLength(count);
-  });
+  it(
+    "adds any element again that was removed, from each set",
+    async () => {
+      const before = await listing();
+      let count = 0;
+      for (const { kind, name, elements } of await setsWithElements()) {
+        const [element = ""] = elements;
+        await nft(`delete element inet ${TABLE} ${name} { ${element} }\n`);
+        await settled();
+        expect(await listing(), `${name} { ${element} }`).toEqual(before);
+        count++;
+        await nft(`flush ${kind} inet ${TABLE} ${name}\n`);
+        await settled();
+        expect(await listing(), name).toEqual(before);
+        count++;
+      }
+      expect(count).toBeGreaterThan(50);
+      expect(warnings()).toHaveLength(count);
+    },
+    paced(120_000),
+  );
 
   /** Names and, of each element, the key. */
   async function setsWithElements(): Promise<{ kind: string; name: string; elements: string[] }[]> {
