@@ -6,8 +6,10 @@ import {
   attributeBytes,
   be16,
   eachAttribute,
+  GENERIC_HEADER_BYTES,
   type Message,
   MessageWriter,
+  NESTED,
   NLM_F_ACK,
   NLM_F_DUMP,
   NLM_F_REQUEST,
@@ -21,12 +23,9 @@ export const TYPE_FLOW = type(0);
 const GET_FLOWS = type(1);
 const DELETE_FLOW = type(2);
 
-/** struct nfgenmsg: family, version, resource. */
-const GENERIC_HEADER_BYTES = 4;
 const FAMILIES: Readonly<Record<Family, number>> = { ipv4: 2, ipv6: 10 };
 const PROTOCOLS: Readonly<Record<Protocol, number>> = { tcp: 6, udp: 17 };
 
-const NESTED = 0x8000;
 const TUPLE_ORIGINAL = 1;
 const TUPLE_REPLY = 2;
 const STATUS = 3;
@@ -71,17 +70,13 @@ export function flowsQuestion({ family, protocol, replySource }: FlowFilter, seq
   writer.begin(GET_FLOWS, NLM_F_REQUEST | NLM_F_DUMP, sequence);
   writer.fixed([FAMILIES[family], 0, 0, 0]);
   if (protocol === undefined || replySource === undefined) return writer.written;
-  const number = padded(attributeBytes(PROTOCOL_NUMBER, [PROTOCOLS[protocol]]));
-  const port = padded(attributeBytes(SOURCE_PORT, be16(replySource.port)));
+  const number = attributeBytes(PROTOCOL_NUMBER, [PROTOCOLS[protocol]]);
+  const port = attributeBytes(SOURCE_PORT, be16(replySource.port));
   writer.attribute(TUPLE_REPLY | NESTED, attributeBytes(TUPLE_PROTOCOL | NESTED, [...number, ...port]));
   const parts = FILTERED_BY.protocol | FILTERED_BY.sourcePort;
   // these flags alone are in the machine's own byte order
   writer.attribute(FILTER | NESTED, attributeBytes(FILTER_REPLY, [parts, 0, 0, 0]));
   return writer.written;
-}
-
-function padded(attribute: readonly number[]): number[] {
-  return [...attribute, ...Array.from({ length: -attribute.length & 3 }, () => 0)];
 }
 
 /** What makes a flow to be deleted known, copied out of the kernel's message about it. */

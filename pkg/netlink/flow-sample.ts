@@ -6,10 +6,10 @@ import { attributeBytes, be16, be32, MessageWriter } from "./message.ts";
 export function tupleSample(source: string, destination: string): number[] {
   const [from, to] = [parseAddrPort(source), parseAddrPort(destination)];
   const bytes = (address: string): number[] => address.split(".").map(Number);
-  const port = (type: number, value: number): number[] => [...attributeBytes(type, be16(value)), 0, 0];
+  const port = (type: number, value: number): number[] => attributeBytes(type, be16(value));
   return [
     ...attributeBytes(1, [...attributeBytes(1, bytes(from.address)), ...attributeBytes(2, bytes(to.address))]),
-    ...attributeBytes(2, [...attributeBytes(1, [6]), 0, 0, 0, ...port(2, from.port), ...port(3, to.port)]),
+    ...attributeBytes(2, [...attributeBytes(1, [6]), ...port(2, from.port), ...port(3, to.port)]),
   ];
 }
 
@@ -20,7 +20,7 @@ export function flowSample(sequence: number, port: number): Buffer {
   writer.fixed([2, 0, 0, 0]);
   writer.attribute(1, tupleSample(`192.0.2.1:${port}`, "192.0.2.9:8080"));
   writer.attribute(2, tupleSample("10.0.0.2:80", `192.0.2.1:${port}`));
-  writer.attribute(4, attributeBytes(1, [...attributeBytes(1, [3]), 0, 0, 0]));
+  writer.attribute(4, attributeBytes(1, attributeBytes(1, [3])));
   writer.attribute(7, be32(299));
   writer.attribute(12, be32(port));
   return Buffer.from(writer.written);

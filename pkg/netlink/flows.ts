@@ -2,13 +2,12 @@ import { Fault } from "../fault/fault.ts";
 import { sameAddrPort } from "../value/addr-port.ts";
 import { deleteQuestion, type FlowName, flowsQuestion, readFlow, readFlowName, TYPE_FLOW } from "./flow-message.ts";
 import { failureOf, LongAnswers } from "./long-answers.ts";
-import { eachMessage, type Message, NLMSG_ERROR } from "./message.ts";
+import { type Message, NLMSG_ERROR, readErrno } from "./message.ts";
 import type { FlowFilter, FlowTable, KernelFlow } from "./netlink.ts";
-import { type NetlinkSocket, openNetlinkSocket } from "./socket.ts";
+import { eachAnswer } from "./short-answers.ts";
+import { type NetlinkSocket, openNetlinkSockets } from "./socket.ts";
 
 const RECEIVE_BUFFER_BYTES = 256 * 1024;
-/** An answer to a deletion is a header, an error number and the header that it answers. */
-const DELETED_BYTES = 1024;
 /** Deletions before everything else of the process has its turn: each takes some microseconds. */
 const DELETIONS_PER_TURN = 256;
 /** What the kernel says of connections, in messages. */
@@ -16,13 +15,7 @@ const ABOUT = "connections";
 
 /** @throws Fault FFI_UNAVAILABLE, or one named after errno */
 export async function openFlows(): Promise<FlowTable> {
-  const short = await openNetlinkSocket(RECEIVE_BUFFER_BYTES);
-  try {
-    return new KernelFlows(short, await openNetlinkSocket(RECEIVE_BUFFER_BYTES));
-  } catch (error) {
-    short.close();
-    throw error;
-  }
+  return new KernelFlows(...(await openNetlinkSockets(RECEIVE_BUFFER_BYTES)));
 }
 
 /** @throws Fault FLOWS_FAILED where this kernel does not tell of connections (module nf_conntrack_netlink), FFI_UNAVAILABLE */
@@ -89,16 +82,13 @@ export class KernelFlows implements FlowTable {
     if (this.#closed) throw new Fault("EBADF", "closed");
     const sequence = ++this.#sequence >>> 0;
     this.#short.send(deleteQuestion(name, sequence));
-    const buffer = Buffer.allocUnsafe(DELETED_BYTES);
     let done: boolean | undefined;
-    for (let length = this.#short.receive(buffer); length !== undefined; length = this.#short.receive(buffer)) {
-      eachMessage(buffer.subarray(0, length), (message) => {
-        if (message.sequence !== sequence || message.type !== NLMSG_ERROR) return;
-        const refusal = failureOf(buffer, message, ABOUT);
-        if (refusal !== undefined) throw refusal;
-        done = buffer.readInt32LE(message.start) === 0;
-      });
-    }
+    eachAnswer(this.#short, (message, data) => {
+      if (message.sequence !== sequence || message.type !== NLMSG_ERROR) return;
+      const refusal = failureOf(data, message, ABOUT);
+      if (refusal !== undefined) throw refusal;
+      done = readErrno(data, message) === 0;
+    });
     if (done === undefined) throw new Fault("EBADMSG", "the kernel does not say what became of it");
     return done;
   }

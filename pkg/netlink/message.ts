@@ -17,6 +17,11 @@ export const NLM_F_DUMP = 0x300;
 /** Of an addition: also if there is none yet. */
 export const NLM_F_CREATE = 0x400;
 
+/** What netfilter's messages have before their attributes, struct nfgenmsg: family, version, resource (linux/netfilter/nfnetlink.h). */
+export const GENERIC_HEADER_BYTES = 4;
+/** Of an attribute's type: others are within (NLA_F_NESTED). */
+export const NESTED = 0x8000;
+
 const HEADER_BYTES = 16;
 const ATTRIBUTE_HEADER_BYTES = 4;
 /** The two upper bits of an attribute's type are flags (nested, network byte order). */
@@ -71,10 +76,11 @@ export class MessageWriter {
   }
 }
 
-/** An attribute as bytes, to be the value of another one. `value` is a multiple of four bytes. */
+/** An attribute as bytes, padded as all are, to be the value of another one or a part of it. */
 export function attributeBytes(type: number, value: readonly number[]): number[] {
   const length = ATTRIBUTE_HEADER_BYTES + value.length;
-  return [length & 0xff, length >>> 8, type & 0xff, type >>> 8, ...value];
+  const padding = Array.from({ length: aligned(length) - length }, () => 0);
+  return [length & 0xff, length >>> 8, type & 0xff, type >>> 8, ...value, ...padding];
 }
 
 /** A number as two bytes in network order. */

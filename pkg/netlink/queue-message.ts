@@ -1,14 +1,11 @@
 /** The messages of the kernel's packet queues (linux/netfilter/nfnetlink_queue.h). */
-import { be16, be32, eachAttribute, MessageWriter, NLM_F_ACK, NLM_F_REQUEST } from "./message.ts";
+import { be16, be32, eachAttribute, GENERIC_HEADER_BYTES, MessageWriter, NLM_F_ACK, NLM_F_REQUEST } from "./message.ts";
 import type { Hook, QueuedPacket } from "./netlink.ts";
 
 const SUBSYSTEM_QUEUE = 3;
 const TYPE_VERDICT = (SUBSYSTEM_QUEUE << 8) | 1;
 const TYPE_CONFIG = (SUBSYSTEM_QUEUE << 8) | 2;
 export const TYPE_PACKET = SUBSYSTEM_QUEUE << 8;
-
-/** struct nfgenmsg: family, version, queue number. */
-const GENERIC_HEADER_BYTES = 4;
 
 const CONFIG_COMMAND = 1;
 const CONFIG_PARAMETERS = 2;

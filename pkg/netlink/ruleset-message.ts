@@ -2,8 +2,10 @@
 import {
   attributeBytes,
   eachAttribute,
+  GENERIC_HEADER_BYTES,
   type Message,
   MessageWriter,
+  NESTED,
   NLM_F_ACK,
   NLM_F_CREATE,
   NLM_F_DUMP,
@@ -37,8 +39,6 @@ const BATCH_END = 17;
 /** Of one element's message, with names of 255 bytes at most. */
 const EDIT_BYTES = 1024;
 
-/** struct nfgenmsg: family, version, and the lower half of the generation. */
-const GENERIC_HEADER_BYTES = 4;
 const FAMILIES: Readonly<Record<RulesetFamily, number>> = { inet: 1, ip: 2, ip6: 10 };
 
 /** Of any question and answer. */
@@ -68,8 +68,6 @@ const EXPRESSION_NAME = 1;
 const EXPRESSION_DATA = 2;
 const COUNTER_BYTES = 1;
 const COUNTER_PACKETS = 2;
-/** Of the lists in a question: an attribute that has others within. */
-const NESTED = 0x8000;
 const LIST_ELEMENT = 1;
 
 export function generationQuestion(sequence: number): Buffer {

@@ -1,6 +1,6 @@
 import { Fault } from "../fault/fault.ts";
 import { failureOf, LongAnswers } from "./long-answers.ts";
-import { eachMessage, type Message, NLMSG_ERROR, readErrno } from "./message.ts";
+import { type Message, NLMSG_ERROR, readErrno } from "./message.ts";
 import type { ElementContent, ElementEdit, ElementState, RulesetFamily, RulesetPart, RulesetReader } from "./netlink.ts";
 import {
   dumpQuestion,
@@ -16,21 +16,14 @@ import {
   TYPE_ELEMENTS,
   TYPE_GENERATION,
 } from "./ruleset-message.ts";
-import { errnoFault, type NetlinkSocket, openNetlinkSocket } from "./socket.ts";
+import { eachAnswer } from "./short-answers.ts";
+import { errnoFault, type NetlinkSocket, openNetlinkSockets } from "./socket.ts";
 
 const RECEIVE_BUFFER_BYTES = 256 * 1024;
-/** Of questions that are answered in one message. */
-const SHORT_ANSWER_BYTES = 1024;
 
 /** @throws Fault FFI_UNAVAILABLE, or one named after errno */
 export async function openRuleset(): Promise<RulesetReader> {
-  const short = await openNetlinkSocket(RECEIVE_BUFFER_BYTES);
-  try {
-    return new KernelRuleset(short, await openNetlinkSocket(RECEIVE_BUFFER_BYTES));
-  } catch (error) {
-    short.close();
-    throw error;
-  }
+  return new KernelRuleset(...(await openNetlinkSockets(RECEIVE_BUFFER_BYTES)));
 }
 
 /** Two sockets: the generation may be asked for while a long answer is still being read. */
@@ -72,18 +65,15 @@ export class KernelRuleset implements RulesetReader {
     const first = (this.#sequence + 1) >>> 0;
     this.#sequence += edits.length;
     const done = new Set<number>();
-    const buffer = Buffer.allocUnsafe(SHORT_ANSWER_BYTES);
     failing("changed", () => {
       this.#refuseClosed();
       this.#short.send(editBatch(table, edits, first));
-      for (let length = this.#short.receive(buffer); length !== undefined; length = this.#short.receive(buffer)) {
-        eachMessage(buffer.subarray(0, length), (message) => {
-          const isOurs = (message.sequence - first) >>> 0 < edits.length;
-          const errno = isOurs && message.type === NLMSG_ERROR ? readErrno(buffer, message) : undefined;
-          if (errno === 0) done.add(message.sequence);
-          else if (errno !== undefined) throw errnoFault(errno, "nftables");
-        });
-      }
+      eachAnswer(this.#short, (message, data) => {
+        const isOurs = (message.sequence - first) >>> 0 < edits.length;
+        const errno = isOurs && message.type === NLMSG_ERROR ? readErrno(data, message) : undefined;
+        if (errno === 0) done.add(message.sequence);
+        else if (errno !== undefined) throw errnoFault(errno, "nftables");
+      });
       if (done.size < edits.length) throw new Fault("EBADMSG", "the kernel does not say what became of it");
     });
   }
@@ -92,17 +82,14 @@ export class KernelRuleset implements RulesetReader {
   #askShort(question: (sequence: number) => Buffer, visit: (message: Message, buffer: Buffer) => void): boolean {
     const sequence = ++this.#sequence >>> 0;
     let answered = false;
-    const buffer = Buffer.allocUnsafe(SHORT_ANSWER_BYTES);
     failing("read", () => {
       this.#refuseClosed();
       this.#short.send(question(sequence));
-      for (let length = this.#short.receive(buffer); length !== undefined; length = this.#short.receive(buffer)) {
-        eachMessage(buffer.subarray(0, length), (message) => {
-          if (message.sequence !== sequence) return;
-          answered = true;
-          visit(message, buffer);
-        });
-      }
+      eachAnswer(this.#short, (message, data) => {
+        if (message.sequence !== sequence) return;
+        answered = true;
+        visit(message, data);
+      });
     });
     return answered;
   }

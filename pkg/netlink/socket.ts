@@ -71,6 +71,17 @@ export async function openNetlinkSocket(receiveBufferBytes: number): Promise<Net
   return socket;
 }
 
+/** Two that are there both or not at all. @throws as openNetlinkSocket() */
+export async function openNetlinkSockets(receiveBufferBytes: number): Promise<readonly [NetlinkSocket, NetlinkSocket]> {
+  const one = await openNetlinkSocket(receiveBufferBytes);
+  try {
+    return [one, await openNetlinkSocket(receiveBufferBytes)];
+  } catch (error) {
+    one.close();
+    throw error;
+  }
+}
+
 class LibcSocket implements NetlinkSocket {
   readonly #libc: Libc;
   readonly #descriptor: number;

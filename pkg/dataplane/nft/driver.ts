@@ -37,7 +37,7 @@ import { TransactionReport } from "./transaction-report.ts";
 import { Transactor } from "./transactor.ts";
 import { WholeTable } from "./whole-table.ts";
 
-/** Each how many calls of verify() legacy iptables is asked, which takes four processes. */
+/** Each how many calls of verify() legacy iptables is asked, which takes two processes. */
 const LEGACY_LOOKS = 12;
 
 export interface NftDataplaneOptions {

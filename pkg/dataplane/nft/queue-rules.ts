@@ -76,10 +76,9 @@ export class QueueRules {
 
   /** Idempotent. Tables that are empty without them are removed as well: iptables makes them, and never takes them away. */
   async remove(): Promise<void> {
-    const results = await Promise.allSettled(PROGRAMS.map((program) => this.#removeFrom(program)));
-    const failure = results.find((each) => each.status === "rejected");
-    if (failure !== undefined)
-      throw new Fault("IPTABLES_FAILED", "some rules of iptables could not be removed", { cause: failure.reason });
+    await eachProgram((program) => this.#removeFrom(program)).catch((cause: unknown) => {
+      throw new Fault("IPTABLES_FAILED", "some rules of iptables could not be removed", { cause });
+    });
   }
 
   async #removeFrom(program: Program): Promise<void> {
