@@ -1,15 +1,14 @@
 /** One run of the daemon, from a valid configuration to the end. */
-import { readFile } from "node:fs/promises";
 import { systemClock } from "../../pkg/clock/clock.ts";
 import { ConfigError } from "../../pkg/config/config-error.ts";
 import { needsOf } from "../../pkg/config/needs.ts";
 import type { Config, Ending } from "../../pkg/config/types.ts";
 import { NftDataplane } from "../../pkg/dataplane/nft/driver.ts";
+import { systemHost } from "../../pkg/dataplane/nft/system-host.ts";
 import { Engine } from "../../pkg/engine/engine.ts";
 import { Fault, messageOf } from "../../pkg/fault/fault.ts";
 import type { Log } from "../../pkg/log/log.ts";
 import { createLogger, type Logger } from "../../pkg/log/logger.ts";
-import { tryFlows } from "../../pkg/netlink/flows.ts";
 import { createNotifier } from "../../pkg/notify/notify.ts";
 import { watch, watchdogLimit } from "../../pkg/notify/watchdog.ts";
 import type { ReloadReport } from "../../pkg/plugin/plugin.ts";
@@ -74,11 +73,7 @@ export async function runDaemon(file: string, config: Config, registry: Registry
         runtimeDir: config.runtimeDir,
         tools: watchedTools(tools, progress),
         clock: systemClock,
-        host: {
-          platform: process.platform,
-          processStatus: () => readFile("/proc/self/status", "utf8"),
-          connections: tryFlows,
-        },
+        host: systemHost,
         log: logger,
       }),
       clock: systemClock,

@@ -1,13 +1,12 @@
 /** `proxygw doctor`: looks at this machine and a configuration's needs, and says what would be in the way. Changes nothing. */
-import { readFile } from "node:fs/promises";
 import { stringify } from "yaml";
 import { systemClock } from "../../pkg/clock/clock.ts";
 import { ConfigError } from "../../pkg/config/config-error.ts";
 import { needsOf } from "../../pkg/config/needs.ts";
+import { systemHost } from "../../pkg/dataplane/nft/system-host.ts";
 import { examine, type Subject } from "../../pkg/doctor/doctor.ts";
 import { SILENT } from "../../pkg/doctor/silent.ts";
 import type { Finding } from "../../pkg/plugin/finding.ts";
-import { tryFlows } from "../../pkg/netlink/flows.ts";
 import type { Registry } from "../../pkg/plugin/registry.ts";
 import type { ToolRunner } from "../../pkg/process/process.ts";
 import { systemTools } from "../../pkg/process/runner.ts";
@@ -43,11 +42,7 @@ export async function runDoctor(file: string | undefined, registry: Registry, fo
       subject,
       registry,
       tools: shortTools(systemTools()),
-      host: {
-        platform: process.platform,
-        processStatus: () => readFile("/proc/self/status", "utf8"),
-        connections: tryFlows,
-      },
+      host: systemHost,
       clock: systemClock,
       isLocal,
     })),

@@ -3,14 +3,13 @@
  * {event} as they come, and an answer to each line of standard input: {ready} to none, {status} to `status`, {flows} to `flows`,
  * {done} to `gates`, `warm TARGET` and `drain TARGET`. Ends in order at the end of input.
  */
-import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { registrations } from "../../cmd/proxygw/plugins.gen.ts";
 import { systemClock } from "../../pkg/clock/clock.ts";
 import { loadConfig } from "../../pkg/config/load.ts";
 import { needsOf } from "../../pkg/config/needs.ts";
-import { tryFlows } from "../../pkg/netlink/flows.ts";
 import { NftDataplane } from "../../pkg/dataplane/nft/driver.ts";
+import { systemHost } from "../../pkg/dataplane/nft/system-host.ts";
 import { Engine } from "../../pkg/engine/engine.ts";
 import { createLogger } from "../../pkg/log/logger.ts";
 import type { EngineApi, Plugin } from "../../pkg/plugin/plugin.ts";
@@ -46,11 +45,7 @@ const engine = new Engine({
     runtimeDir: config.runtimeDir,
     tools,
     clock: systemClock,
-    host: {
-      platform: process.platform,
-      processStatus: () => readFile("/proc/self/status", "utf8"),
-      connections: tryFlows,
-    },
+    host: systemHost,
     log,
   }),
   clock: systemClock,
