@@ -27,7 +27,7 @@ import { probe, type ProbeHost } from "./probe.ts";
 import { openQueuePath } from "./queue-path.ts";
 import type { QueueRules, QueueRulesOptions } from "./queue-rules.ts";
 import { findQueueWay } from "./queue-way.ts";
-import { deleteTableText, type QueueWay, restructureLines, type TableSpec } from "./ruleset.ts";
+import { type QueueWay, restructureLines, type TableSpec } from "./ruleset.ts";
 import { Sysctls } from "./sysctl.ts";
 import { applySystem, isNeeded, planSystem, type SystemPlan } from "./system-settings.ts";
 import { TableLock } from "./table-lock.ts";
@@ -71,6 +71,7 @@ export class NftDataplane implements Dataplane {
   readonly #gateCounters: GateCounters;
   readonly #endpointCounters: EndpointCounters;
   readonly #queue: HoldQueue;
+  readonly #queueOptions: QueueRulesOptions;
   readonly #claims: MappingClaims;
   #needs: Needs | undefined;
   /** From commit() on. */
@@ -117,6 +118,7 @@ export class NftDataplane implements Dataplane {
     this.#fastDevices = new FastDevices(fast);
     this.#states = new ElementStates(config.table, this.#nft);
     this.#gateCounters = new GateCounters(this.#states);
+    this.#queueOptions = { nft: this.#nft, tools, table: config.table, queue: config.queue, mark: config.marks.queue };
     this.#queue = new HoldQueue({ number: config.queue, marks: config.marks, clock, log, open: openQueue });
   }
 
@@ -133,7 +135,7 @@ export class NftDataplane implements Dataplane {
 
   async #acquire(needs: Needs, signal?: AbortSignal): Promise<void> {
     // both wait for processes; that it failed is told in its turn
-    const way = needs.hold ? findQueueWay(this.#queueOptions(), signal) : undefined;
+    const way = needs.hold ? findQueueWay(this.#queueOptions, signal) : undefined;
     way?.catch(() => undefined);
     await probe(this.#options.tools, this.#options.host, signal);
     await this.#lock.acquire();
@@ -220,11 +222,11 @@ export class NftDataplane implements Dataplane {
     this.#whole.spec = { table, marks, queue: this.#way, ...guards, ...fast };
     await this.#addQueueRules();
     await this.#nft.ensure(this.#whole.text(), `create the table "inet ${table}"`).catch((error: unknown) => {
-      if (isOutcomeUnknown(error)) this.#restores.push(() => this.#deleteTable());
+      if (isOutcomeUnknown(error)) this.#restores.push(() => this.#nft.deleteTable(table));
       throw error;
     });
     // the guards are in force before the settings that need them, and until those are put back
-    this.#restores.push(() => this.#deleteTable());
+    this.#restores.push(() => this.#nft.deleteTable(table));
     this.#restores.push(() => this.#sysctls.restore());
     this.#countedSince = this.#options.clock.now();
     this.#queue.begin();
@@ -244,7 +246,7 @@ export class NftDataplane implements Dataplane {
     this.#sysctls.refuseUnmanaged(plan.lacking);
     if (after.hold && !before.hold) {
       // an attempt that failed later on has left it open
-      if (this.#way.way === "none") await this.#openQueue(await findQueueWay(this.#queueOptions()));
+      if (this.#way.way === "none") await this.#openQueue(await findQueueWay(this.#queueOptions));
       this.#queue.begin();
       await this.#addQueueRules();
     }
@@ -318,13 +320,8 @@ export class NftDataplane implements Dataplane {
     await this.#restructure({}, plan);
   }
 
-  #queueOptions(): QueueRulesOptions {
-    const { tools, config } = this.#options;
-    return { nft: this.#nft, tools, table: config.table, queue: config.queue, mark: config.marks.queue };
-  }
-
   async #openQueue(way: QueueWay): Promise<void> {
-    const path = await openQueuePath(way, this.#queueOptions(), this.#queue, this.#options.log);
+    const path = await openQueuePath(way, this.#queueOptions, this.#queue, this.#options.log);
     this.#releases.push(() => {
       this.#queue.close();
       return Promise.resolve();
@@ -398,14 +395,5 @@ export class NftDataplane implements Dataplane {
     this.#transactor.abandon(new Fault("DATAPLANE_CLOSED", "the dataplane is closed"));
     const failures = await runAll([...releases].reverse());
     if (failures.length > 0) throw collected(failures, "the dataplane could not be closed cleanly") as Error;
-  }
-
-  async #deleteTable(): Promise<void> {
-    const { table } = this.#options.config;
-    try {
-      await this.#nft.ensure(deleteTableText(table), `delete the table "inet ${table}"`);
-    } catch (error) {
-      if (!hasCode(error, "NFT_NOT_FOUND")) throw error;
-    }
   }
 }

@@ -1,6 +1,7 @@
 import { Fault, hasCode } from "../../fault/fault.ts";
 import type { ToolOptions, ToolResult, ToolRunner } from "../../process/process.ts";
 import type { Generation } from "./generation.ts";
+import { deleteTableText } from "./ruleset.ts";
 import { nftFault, parseExpires, parsePackets } from "./nft-output.ts";
 
 /** The first questions to a kernel make it load a dozen modules, at boot and from whatever disk. */
@@ -32,6 +33,15 @@ export class Nft {
       if (!isOutcomeUnknown(error)) throw error;
       return this.apply(text, doing);
     });
+  }
+
+  /** As ensure(). Idempotent. */
+  async deleteTable(table: string): Promise<void> {
+    try {
+      await this.ensure(deleteTableText(table), `delete the table "inet ${table}"`);
+    } catch (error) {
+      if (!hasCode(error, "NFT_NOT_FOUND")) throw error;
+    }
   }
 
   /** As apply(), but the kernel only checks. */
