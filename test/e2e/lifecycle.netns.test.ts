@@ -144,7 +144,9 @@ print(seen[0],seen[-1])`;
     expect(await get()).toMatchObject({ body: CLIENT });
     const slow = topology.run("client", "curl", "-s", "--max-time", String(paced(10)), `http://${GATEWAY}:8088/slow`);
     await new Promise((wake) => setTimeout(wake, 300));
-    for (const pid of await topology.processes("gateway", `python3 ${SERVICE}`)) process.kill(pid, "SIGKILL");
+    // the shell, which came first, last: once it is gone, the daemon interrupts what is left, which would have the last word
+    const pids = (await topology.processes("gateway", `python3 ${SERVICE}`)).toSorted((one, other) => other - one);
+    for (const pid of pids) process.kill(pid, "SIGKILL");
     await until("the death is noticed", async () => (await running.targetState()) === "inactive", 2000);
     const target = await running.target();
     expect(target?.last_error).toMatch(/^command (was killed by SIGKILL|ended with exit code 137); its last output: .*GET/);
@@ -287,7 +289,9 @@ import os;os.unlink("${path}")`,
       await until("the target is active", async () => (await running.targetState()) === "active");
       await running.stop("SIGKILL");
       expect(await get()).toMatchObject({ body: CLIENT });
-      for (const pid of await topology.processes("gateway", `python3 ${SERVICE}`)) process.kill(pid, "SIGKILL");
+      // the shell, which came first, last: once it is gone, the daemon interrupts what is left, which would have the last word
+      const pids = (await topology.processes("gateway", `python3 ${SERVICE}`)).toSorted((one, other) => other - one);
+      for (const pid of pids) process.kill(pid, "SIGKILL");
       await running.restart();
       expect(await get()).toMatchObject({ body: CLIENT });
       expect(await running.stop()).toBe(0);
