@@ -47,6 +47,7 @@ const SOL_NETLINK = 270;
 const NETLINK_NO_ENOBUFS = 5;
 const NETLINK_CAP_ACK = 10;
 const MSG_TRUNC = 0x20;
+const EAGAIN = 11;
 
 /** SO_MEMINFO fills an array of 32-bit numbers: what waits in the receive buffer, and how often there was no room (linux/sock_diag.h). */
 const MEMINFO_WAITING = 0;
@@ -123,9 +124,10 @@ class LibcSocket implements NetlinkSocket {
   receive(into: Buffer): number | undefined {
     const length = this.#libc.recv(this.#descriptor, into, into.length, MSG_TRUNC);
     if (length >= 0) return length;
-    const fault = systemFault(this.#libc, "recv");
-    if (fault.code === "EAGAIN") return undefined;
-    throw fault;
+    const errno = this.#libc.errno();
+    // after every answer and every packet, so it had better cost little: Node makes its table of all errors anew when asked for a name
+    if (errno === EAGAIN) return undefined;
+    throw errnoFault(errno, "recv");
   }
 
   lost(): number {
