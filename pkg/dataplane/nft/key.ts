@@ -41,11 +41,6 @@ export function endpointKey(family: Family, field: "saddr" | "daddr"): string {
   return `meta l4proto . ${family === "ipv4" ? "ip" : "ip6"} ${field} . th ${field === "daddr" ? "dport" : "sport"}`;
 }
 
-/** Matches packets to the machine's own addresses of a family: all that a wildcard means. */
-export function toOwnAddress(family: Family): string {
-  return `meta nfproto ${family} fib daddr type local`;
-}
-
 export function keyOf(listen: AddrPort): Key {
   return (isWildcard(listen) ? WILDCARD : SPECIFIC)[listen.family];
 }

@@ -28,7 +28,7 @@ import type { DataplaneMarks } from "../../config/types.ts";
 import type { Family } from "../../value/protocol.ts";
 import { timeoutChain, timeoutParts, USUAL_TIMEOUT } from "./elements.ts";
 import { type FastDevice, fastPathChains, fastPathSets } from "./fast-path.ts";
-import { endpointKey, type Key, KEYS, SPECIFIC, toOwnAddress, WILDCARD } from "./key.ts";
+import { endpointKey, type Key, KEYS, SPECIFIC, WILDCARD } from "./key.ts";
 import { type Direction, DIRECTIONS, sharedChains, sharedRules, sharedSets } from "./shared-endpoints.ts";
 import { chainPart, declarationLine, mapPart, ruleLines, setPart, type TablePart } from "./table-part.ts";
 
@@ -182,7 +182,7 @@ function regularChains(spec: TableSpec): TablePart[] {
     ),
     chainPart(
       "hold",
-      lookUp(({ suffix, expression }) => [`${expression} @hold${suffix} goto hold_flow${suffix}`]),
+      lookUp(({ suffix, expression }) => [[`${expression} @hold${suffix}`, `goto hold_flow${suffix}`]]),
     ),
     chainPart("new_flows", [
       // An endpoint's segment of a connection that conntrack has forgotten (conntrack -F). Picked up from this side, the
@@ -192,11 +192,11 @@ function regularChains(spec: TableSpec): TablePart[] {
           `${NOT_FIRST} ${endpointKey(family, "saddr")} @endpoint${SPECIFIC[family].suffix} ${answerKey(family)} != @one_way${SPECIFIC[family].suffix} drop`,
       ),
       ...lookUp(({ suffix, expression, source }) => [
-        `${expression} . ${source} @deny${suffix} goto denied`,
-        `${expression} . ${source} @ignore${suffix} ct mark set ct mark | ${hex(ignore)}`,
+        [`${expression} . ${source} @deny${suffix}`, "goto denied"],
+        [`${expression} . ${source} @ignore${suffix}`, `ct mark set ct mark | ${hex(ignore)}`],
         // of a connection from before the target was stopped: its client is to begin anew
-        `${NOT_FIRST} ${expression} @hold${suffix} goto refuse`,
-        `${expression} @mapped${suffix} goto timeouts${suffix}`,
+        [`${NOT_FIRST} ${expression} @hold${suffix}`, "goto refuse"],
+        [`${expression} @mapped${suffix}`, `goto timeouts${suffix}`],
       ]),
     ]),
     ...KEYS.map(({ suffix, expression }) =>
@@ -213,12 +213,15 @@ function regularChains(spec: TableSpec): TablePart[] {
       ),
       "tcp flags & syn == syn accept",
       ...FAMILIES.map((family) => `${endpointKey(family, "saddr")} @endpoint${SPECIFIC[family].suffix} drop`),
-      ...lookUp(({ suffix, expression }) => [`${expression} @hold${suffix} goto refuse`, `${expression} @mapped${suffix} drop`]),
+      ...lookUp(({ suffix, expression }) => [
+        [`${expression} @hold${suffix}`, "goto refuse"],
+        [`${expression} @mapped${suffix}`, "drop"],
+      ]),
     ]),
     chainPart(
       "destinations",
       lookUp(({ suffix, expression, family }) => [
-        `dnat ${family === "ipv4" ? "ip" : "ip6"} to ${expression} map @dnat${suffix}`,
+        ["", `dnat ${family === "ipv4" ? "ip" : "ip6"} to ${expression} map @dnat${suffix}`],
       ]),
     ),
     // one look at a set is both: whether the packet is an endpoint's, and its counter; what gates ignore is counted all the same
@@ -258,13 +261,23 @@ function isUse({ marks }: TableSpec): string {
   return `ct mark & ${hex(marks.ignore)} == 0`;
 }
 
-/** The rules for one kind of key, specific addresses before wildcards, of both families. */
-function lookUp(rules: (key: Key) => readonly string[]): string[] {
+/**
+ * The rules for one kind of key, each as what it matches (if not all) and what it does then: specific addresses before wildcards, of both families.
+ * A wildcard means the machine's own addresses only; that takes a look-up of a route, so it is asked last, of packets that match.
+ */
+function lookUp(rules: (key: Key) => readonly (readonly [match: string, statement: string])[]): string[] {
   return FAMILIES.flatMap((family) => [
-    ...rules(SPECIFIC[family]),
+    ...rules(SPECIFIC[family]).map(([match, statement]) => words(match, statement)),
     `${SPECIFIC[family].expression} @exact${SPECIFIC[family].suffix} accept`,
-    ...rules(WILDCARD[family]).map((rule) => `${toOwnAddress(family)} ${rule}`),
+    // a wildcard's key has no address: without its family, IPv4's would take IPv6's packets
+    ...rules(WILDCARD[family]).map(([match, statement]) =>
+      words(`meta nfproto ${family}`, match, "fib daddr type local", statement),
+    ),
   ]);
+}
+
+function words(...parts: readonly string[]): string {
+  return parts.filter((part) => part !== "").join(" ");
 }
 
 function queueRules({ queue, marks }: TableSpec): string[] {
