@@ -8,13 +8,14 @@
 #      VM_TIMEOUT=600     in seconds
 #      VM_INIT=systemd    systemd is process 1, not just a shell
 #      VM_MEMORY=1024     in MiB
+#      VM_CPUS=2
 #      VM_ACCEL=kvm|tcg   instead of what was found to work
 #      VM_CACHE           see kernel.sh
 # The command also finds VM=1, and TEST_PACE: how much slower programs run than on the host (see test/e2e/pace.ts).
 set -eu
 here=$(dirname "$(readlink -f "$0")")
 PATH=$PATH:/usr/sbin:/sbin
-: "${VM_OUT:=}" "${VM_TIMEOUT:=600}" "${VM_INIT:=}" "${VM_MEMORY:=1024}" "${VM_ACCEL:=}"
+: "${VM_OUT:=}" "${VM_TIMEOUT:=600}" "${VM_INIT:=}" "${VM_MEMORY:=1024}" "${VM_CPUS:=2}" "${VM_ACCEL:=}"
 
 if [ $# = 0 ]; then
   sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
@@ -85,7 +86,7 @@ if [ -n "$VM_OUT" ]; then
 fi
 
 mkfifo "$work/console"
-timeout -k 5 "$VM_TIMEOUT" qemu-system-x86_64 "${processor[@]}" -m "$VM_MEMORY" -smp 2 \
+timeout -k 5 "$VM_TIMEOUT" qemu-system-x86_64 "${processor[@]}" -m "$VM_MEMORY" -smp "$VM_CPUS" \
   -nodefaults -no-user-config -display none -monitor none -no-reboot -nic none -serial stdio -serial "file:$work/status" \
   "${files[@]}" -kernel "$kernel/kernel" -initrd "$work/initrd" \
   -append "console=ttyS0 panic=-1 quiet vm.kernel=$kernel vm.version=$version vm.work=$work" \
