@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Method } from "../../pkg/ctl/method.ts";
 import { paced } from "../pace.ts";
-import { keptOpen, steady, visit } from "./clients.ts";
+import { keptOpen, NEVER_PAUSING, steady, visit } from "./clients.ts";
 import { Daemon, until } from "./daemon.ts";
 import { lasting, onDemand, quick, together } from "./on-demand.ts";
 import { CLIENT, GATEWAY, Topology } from "./topology.ts";
@@ -60,7 +60,9 @@ describe("restarts", () => {
   async function underTraffic(work: () => Promise<void>): Promise<{ slowest: number }> {
     expect((await get()).answer).toBe(CLIENT);
     const open = await Promise.all([8088, 8088, 8088].map((port) => keptOpen(topology, GATEWAY, port)));
-    const wrk = topology.start("client", "wrk", ["-t1", "-c8", "-d300s", "--timeout", "10s", `http://${GATEWAY}:8088/`]);
+    const [file, ...before] = [...NEVER_PAUSING, "wrk"];
+    const load = ["-t1", "-c8", `-d${String(paced(300))}s`, "--timeout", `${String(paced(10))}s`, `http://${GATEWAY}:8088/`];
+    const wrk = topology.start("client", file, [...before, ...load]);
     const clients = [await steady(topology, 4, GATEWAY, 8089), await steady(topology, 2, GATEWAY, 8090)];
     const [pid] = await topology.processes("gateway", SERVICE);
     await work();
