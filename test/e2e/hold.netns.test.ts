@@ -41,7 +41,7 @@ describe("a client of a stopped service", () => {
 
   it(
     `is served each of ${String(WAKES)} times, and the service sees the client's own address`,
-    { timeout: 400_000 },
+    { timeout: paced(400_000) },
     async () => {
       await using topology = await Topology.create();
       await using daemon = await Daemon.start(topology, onDemand());

@@ -49,6 +49,15 @@ describe("life of the daemon", () => {
     return { body: stdout, exitCode };
   }
 
+  /**
+   * Kills the target's command. The shell, which came first, goes last: once it is gone, the daemon interrupts what is left, which would
+   * have the last word.
+   */
+  async function killCommand(): Promise<void> {
+    const pids = (await topology.processes("gateway", `python3 ${SERVICE}`)).toSorted((one, other) => other - one);
+    for (const pid of pids) process.kill(pid, "SIGKILL");
+  }
+
   /** All of the gateway that the daemon could change. */
   async function system(): Promise<Record<string, string>> {
     const rules = await topology.shell("gateway", "nft list ruleset");
@@ -144,9 +153,7 @@ print(seen[0],seen[-1])`;
     expect(await get()).toMatchObject({ body: CLIENT });
     const slow = topology.run("client", "curl", "-s", "--max-time", String(paced(10)), `http://${GATEWAY}:8088/slow`);
     await new Promise((wake) => setTimeout(wake, 300));
-    // the shell, which came first, last: once it is gone, the daemon interrupts what is left, which would have the last word
-    const pids = (await topology.processes("gateway", `python3 ${SERVICE}`)).toSorted((one, other) => other - one);
-    for (const pid of pids) process.kill(pid, "SIGKILL");
+    await killCommand();
     await until("the death is noticed", async () => (await running.targetState()) === "inactive", 2000);
     const target = await running.target();
     expect(target?.last_error).toMatch(/^command (was killed by SIGKILL|ended with exit code 137); its last output: .*GET/);
@@ -289,9 +296,7 @@ import os;os.unlink("${path}")`,
       await until("the target is active", async () => (await running.targetState()) === "active");
       await running.stop("SIGKILL");
       expect(await get()).toMatchObject({ body: CLIENT });
-      // the shell, which came first, last: once it is gone, the daemon interrupts what is left, which would have the last word
-      const pids = (await topology.processes("gateway", `python3 ${SERVICE}`)).toSorted((one, other) => other - one);
-      for (const pid of pids) process.kill(pid, "SIGKILL");
+      await killCommand();
       await running.restart();
       expect(await get()).toMatchObject({ body: CLIENT });
       expect(await running.stop()).toBe(0);

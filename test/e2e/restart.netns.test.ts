@@ -11,11 +11,11 @@ import { CLIENT, GATEWAY, Topology } from "./topology.ts";
 
 const SERVICE = "service.py tcp 127.0.0.1 8080";
 
-/** A busy target, one for connections of one request each, and one that takes its time to start. */
 /** Fewer where each takes longer. */
 const RELOADS = Math.ceil(100 / paced(1));
 const KILLS = Math.ceil(20 / paced(1));
 
+/** A busy target, one for connections of one request each, and one that takes its time to start. */
 function configuration(round = 0): Record<string, unknown> {
   // each differs from the one before in what can be changed under a client's feet, and in what is nobody's concern
   const busy = onDemand({
