@@ -35,7 +35,7 @@ export async function measureCold(settings: Settings, directory: string, progres
   const client = new Client(topology.converse("client", PYTHON, "-IS", resolve(import.meta.dirname, "first-byte.py")));
   const results: Record<string, number[]> = {};
   const repeat = async (name: string, count: number, way: Way): Promise<void> => {
-    progress(`${name}: ${count} times`);
+    progress.step(`${name}: ${count} times`);
     for (let at = 0; at < WARM_UP && count > WARM_UP; at++) await way();
     const values: number[] = [];
     for (let at = 0; at < count; at++) values.push(await way());

@@ -156,13 +156,18 @@ async function startProxygw(topology: Topology, more: Record<string, unknown> = 
   return daemon;
 }
 
-/** Processes of the gateway, up when both ports are. */
+/** Processes of the gateway, up when both ports are. Their end says so if one of them had ended before, and why. */
 async function running(topology: Topology, commands: readonly (readonly string[])[]): Promise<AsyncDisposable> {
   const children = commands.map(([file = "", ...args]) => topology.start("gateway", file, args));
   const failures: string[] = [];
-  for (const { ended } of children) {
-    void ended.then(({ exitCode, stderr }) => failures.push(`it ended with ${String(exitCode)}: ${stderr}`));
-  }
+  children.forEach(({ ended }, at) => {
+    void ended.then(({ exitCode, stderr }) => {
+      failures.push(`${commands[at]?.join(" ") ?? ""} ended with ${String(exitCode)}: ${stderr}`);
+    });
+  });
+  const check = (): void => {
+    if (failures.length > 0) throw new Error(failures.join("\n"));
+  };
   const end = async (): Promise<void> => {
     // what forks for each connection leaves those behind, with the output open
     await topology.killAll("gateway");
@@ -170,7 +175,7 @@ async function running(topology: Topology, commands: readonly (readonly string[]
   };
   try {
     await until(`${commands[0]?.[0] ?? ""} listens`, async () => {
-      if (failures.length > 0) throw new Error(failures.join("\n"));
+      check();
       const { stdout } = await topology.run("gateway", "ss", "-Hltn");
       return [WEB, IPERF].every((each) => stdout.includes(each));
     });
@@ -178,7 +183,15 @@ async function running(topology: Topology, commands: readonly (readonly string[]
     await end();
     throw error;
   }
-  return { [Symbol.asyncDispose]: end };
+  return {
+    [Symbol.asyncDispose]: async () => {
+      try {
+        check();
+      } finally {
+        await end();
+      }
+    },
+  };
 }
 
 function haproxyConfig(): string {

@@ -20,7 +20,7 @@ const HELD_MS = 60_000;
 export async function measureStorm({ crowd }: Settings, directory: string, progress: Progress): Promise<StormResults> {
   await using topology = await world(directory);
   await using daemon = await GatewayDaemon.start(topology, runningTargets(crowd));
-  progress(`${crowd} targets woken within a second`);
+  progress.step(`${crowd} targets woken within a second`);
   const before = await usageOf(daemon.pid);
   const came = parse(await clients(topology, FIRST_PORT + crowd - 1, crowd, 1, 30).ended, crowd);
   await until("all targets are active", async () => (await active(daemon)) === came.results.answered);
@@ -42,7 +42,7 @@ export async function measureHeld({ heldFlows }: Settings, directory: string, pr
   const hold = { max_flows: 16_384, timeout: "5m" };
   await using daemon = await GatewayDaemon.start(topology, runningTargets(1, { target: { ready }, frontend: { hold } }));
   const idleMb = (await usageOf(daemon.pid)).residentMb;
-  progress(`${heldFlows} flows held`);
+  progress.step(`${heldFlows} flows held`);
   const crowd = clients(topology, FIRST_PORT, heldFlows, 3, HELD_MS / 1000);
   const held = async (): Promise<number> => {
     const { frontends = [] } = (await daemon.ask(Method.statusRequest)) as Status;

@@ -12,7 +12,7 @@ export function fixture(): Required<Results> {
   const more = { idlePercent: [0.2], requests: [90], plainRequests: [100], stopMs: [200] };
   const machine = { cpu: "A <CPU>", cores: 2, memoryGb: 8, kernel: "6.1.0", system: "Debian", versions: { nft: "1.0.6" } };
   return {
-    ...{ date: "2026-01-02T03:04:05.678Z", command: "make bench", short: false, machine, seconds: { warm: 12.5 } },
+    ...{ date: "2026-01-02T03:04:05.678Z", command: "make bench", short: false, machine, seconds: { warm: 12.5 }, failures: [] },
     warm: warmFixture(),
     cold: { [COLD_PLAIN]: [0.1, 0.1, 0.1], [COLD_PROXYGW]: [0.5, 0.6, 4] },
     scale: [

@@ -27,7 +27,7 @@ export async function measureIdle({ drains }: Settings, directory: string, progr
   const target = { idle_timeout: `${String(IDLE_MS)}ms` };
   const frontend = { flow_timeout: `${String(FLOW_MS)}ms` };
   await using daemon = await GatewayDaemon.start(topology, runningTargets(drains, { target, frontend }));
-  progress(`${drains} drains`);
+  progress.step(`${drains} drains`);
   const sorts = Array.from({ length: drains }, (_, at) => SORTS[at % SORTS.length] ?? "short");
   const client = topology.converse("client", PYTHON, "-IS", resolve(import.meta.dirname, "flows.py"), GATEWAY);
   client.say(JSON.stringify(sorts.flatMap((sort, at) => flowsOf(sort, FIRST_PORT + at, at * STEP_S))));

@@ -11,7 +11,7 @@ import { measureHeld, measureStorm } from "./crowd.ts";
 import { goals } from "./goals.ts";
 import { measureIdle } from "./idle.ts";
 import { machine } from "./machine.ts";
-import type { Progress } from "./progress.ts";
+import { Progress } from "./progress.ts";
 import { withSection } from "./published.ts";
 import { report, summaryTable } from "./report.ts";
 import type { Results } from "./results.ts";
@@ -38,20 +38,18 @@ async function run(words: readonly string[]): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), "proxygw-bench-"));
   const measured: Record<string, unknown> = {};
   const seconds: Record<string, number> = {};
-  const failures: unknown[] = [];
+  const failures: string[] = [];
   try {
     for (const part of settings.parts) {
       const begun = performance.now();
-      const progress: Progress = (text) => {
-        process.stderr.write(`${part}: ${text}\n`);
-      };
+      const progress = new Progress(part);
       try {
         measured[part] = await MEASURES[part](settings, directory, progress);
       } catch (error) {
-        // what the others measured is worth having
-        failures.push(error);
-        console.error(`${part} failed:`, error);
+        // what the other parts measured is worth having
+        progress.failed(error);
       }
+      failures.push(...progress.failures);
       seconds[part] = (performance.now() - begun) / 1000;
     }
   } finally {
@@ -64,6 +62,7 @@ async function run(words: readonly string[]): Promise<void> {
     short: settings.short,
     machine: await machine(),
     seconds,
+    failures,
     ...measured,
   };
   await save(results);
@@ -80,7 +79,8 @@ async function save(results: Results): Promise<void> {
 
 async function publish(): Promise<void> {
   const results = JSON.parse(await readFile(LAST, "utf8")) as Results;
-  if (results.short || results.warm === undefined) throw new Error(`${LAST} is not from a whole run: make bench`);
+  if (results.short || results.warm === undefined || results.failures.length > 0)
+    throw new Error(`${LAST} is not from a whole run that succeeded: make bench`);
   await mkdir(join(ROOT, "docs"), { recursive: true });
   await writeFile(join(ROOT, "docs/bench.svg"), svg(results.warm));
   const sections = [

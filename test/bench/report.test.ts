@@ -7,8 +7,8 @@ import { report, summaryTable } from "./report.ts";
 import type { Results } from "./results.ts";
 import { svg } from "./svg.ts";
 
-const { date, command, short, machine, seconds, ...parts } = fixture();
-const bare: Results = { date, command, short, machine, seconds };
+const { date, command, short, machine, seconds, failures, ...parts } = fixture();
+const bare: Results = { date, command, short, machine, seconds, failures };
 
 describe("goals", () => {
   it("are told of what was measured only", () => {
@@ -61,6 +61,13 @@ describe("report", () => {
     const text = report({ ...bare, short: true, idle: parts.idle });
     expect(text).not.toContain("Warm path");
     expect(text).toContain("Only tried");
+  });
+
+  it("tells what could not be measured, and has the goals of the rest", () => {
+    const warm = warmFixture({ [PLAIN]: [100], [PROXYGW]: [98] });
+    const text = report({ ...bare, warm, failures: ["warm: HAProxy, out from round 1 of 1 on: it ended with 1"] });
+    expect(text).toContain("## Not measured\n\n- warm: HAProxy, out from round 1 of 1 on: it ended with 1\n");
+    expect(goals({ ...bare, warm }).map(({ what }) => what.replace(/.* of /, ""))).toEqual(Array(4).fill("plain routing"));
   });
 
   it("has no ratio for what a contender cannot do", () => {

@@ -14,6 +14,7 @@ export function report(results: Results): string {
     scale === undefined ? [] : ["## Scale", scaleTable(scale)],
     storm === undefined && held === undefined ? [] : ["## Storms", crowdTable(results)],
     idle === undefined ? [] : ["## Idle precision", idleTable(idle.lateMs)],
+    results.failures.length === 0 ? [] : ["## Not measured", results.failures.map((each) => `- ${each}`).join("\n")],
     ["## Goals", goalTable(results)],
   ];
   return `${parts.flat().join("\n\n")}\n`;

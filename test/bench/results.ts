@@ -88,6 +88,8 @@ export interface Results {
   readonly short: boolean;
   readonly machine: Machine;
   readonly seconds: Readonly<Record<string, number>>;
+  /** What could not be measured, and why. */
+  readonly failures: readonly string[];
   readonly warm?: WarmResults;
   readonly cold?: ColdResults;
   readonly scale?: readonly ScaleResults[];

@@ -32,7 +32,7 @@ export async function measureScale(settings: Settings, directory: string, progre
     };
     const rounds = targets > 1000 ? Math.min(settings.rounds, MOST_ROUNDS_OF_MANY) : settings.rounds;
     for (let round = 1; round <= rounds; round++) {
-      progress(`${targets} targets, round ${round} of ${rounds}`);
+      progress.step(`${targets} targets, round ${round} of ${rounds}`);
       await measure(topology, targets, settings, measured, round === 1);
     }
     results.push({ targets, ...measured });

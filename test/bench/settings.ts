@@ -26,7 +26,7 @@ const WHOLE = {
   wakes: 500,
   slowWakes: 20,
   sizes: [2, 100, 1000, 10_000],
-  idleWatchMs: 15_000,
+  idleWatchMs: 30_000,
   crowd: 1000,
   heldFlows: 10_000,
   drains: 100,

@@ -7,57 +7,70 @@ import type { Settings } from "./settings.ts";
 import { startWebServer, WEB_PORT, widen } from "./web-server.ts";
 import type { Progress } from "./progress.ts";
 
+type Measured = Partial<Record<WarmMetric, number>>;
+
 export async function measureWarm(settings: Settings, directory: string, progress: Progress): Promise<WarmResults> {
   await using topology = await Topology.create();
   await widen(topology);
   await startWebServer(topology, directory);
   topology.start("backend", "iperf3", ["-s"]);
-  const values = new Map<WarmMetric, Map<string, number[]>>();
-  const note = (contender: Contender) => (metric: WarmMetric, value: number) => {
-    const byName = values.get(metric) ?? new Map<string, number[]>();
-    values.set(metric, byName.set(contender.name, [...(byName.get(contender.name) ?? []), value]));
-  };
-  const contenders: Contender[] = [];
-  for (const each of CONTENDERS) if ((await each.isPossible?.(topology)) ?? true) contenders.push(each);
+  const contenders = new Set<Contender>();
+  for (const each of CONTENDERS) if ((await each.isPossible?.(topology)) ?? true) contenders.add(each);
+  const rounds = new Map<Contender, Measured[]>();
   for (let round = 1; round <= settings.rounds; round++) {
     for (const contender of contenders) {
-      progress(`round ${round} of ${settings.rounds}: ${contender.name}`);
-      const up = await contender.start(topology, directory);
+      progress.step(`round ${round} of ${settings.rounds}: ${contender.name}`);
       try {
-        await measure(topology, contender, settings.seconds, note(contender));
-      } finally {
-        await up[Symbol.asyncDispose]();
+        const measured = await measureInTurn(topology, directory, contender, settings.seconds);
+        rounds.set(contender, [...(rounds.get(contender) ?? []), measured]);
+      } catch (error) {
+        // out from now on, since ratios are taken round by round: its whole rounds, and what the others do, are worth having
+        contenders.delete(contender);
+        progress.failed(error, `${contender.name}, out from round ${round} of ${settings.rounds} on`);
       }
     }
   }
+  if (rounds.size === 0) throw new Error("no contender was measured");
+  const byContender = (metric: WarmMetric): ByContender =>
+    Object.fromEntries(
+      [...rounds].flatMap(([{ name }, each]) => {
+        const values = each.flatMap((measured) => measured[metric] ?? []);
+        return values.length === 0 ? [] : [[name, values]];
+      }),
+    );
   return Object.fromEntries(
-    Object.keys(WARM_METRICS).map((metric) => [
-      metric,
-      Object.fromEntries(values.get(metric as WarmMetric) ?? []) as ByContender,
-    ]),
+    Object.keys(WARM_METRICS).map((metric) => [metric, byContender(metric as WarmMetric)]),
   ) as WarmResults;
 }
 
-async function measure(
-  topology: Topology,
-  { host, udp }: Contender,
-  seconds: number,
-  note: (metric: WarmMetric, value: number) => void,
-): Promise<void> {
+/** One round of a contender, which is up only meanwhile. */
+async function measureInTurn(topology: Topology, directory: string, contender: Contender, seconds: number): Promise<Measured> {
+  const up = await contender.start(topology, directory);
+  try {
+    return await measure(topology, contender, seconds);
+  } finally {
+    await up[Symbol.asyncDispose]();
+  }
+}
+
+async function measure(topology: Topology, { host, udp }: Contender, seconds: number): Promise<Measured> {
   const place = { host, port: IPERF_PORT };
   const web = `${host}:${String(WEB_PORT)}`;
-  note("stream1", (await stream(topology, place, seconds, 1)).gbitPerSecond);
+  const one = await stream(topology, place, seconds, 1);
   const eight = await stream(topology, place, seconds, 8);
-  note("stream8", eight.gbitPerSecond);
-  note("cpuPerGb", eight.cpuMsPerGb);
   const kept = await requests(topology, web, seconds, true);
-  note("kept", kept.perSecond);
-  note("keptP50", kept.p50Ms);
-  note("keptP99", kept.p99Ms);
-  note("cpuPer100k", kept.cpuMsPer100k);
   const fresh = await requests(topology, web, seconds, false);
-  note("fresh", fresh.perSecond);
-  note("freshP50", fresh.p50Ms);
-  note("freshP99", fresh.p99Ms);
-  if (udp) note("udp", await datagrams(topology, place, seconds));
+  return {
+    stream1: one.gbitPerSecond,
+    stream8: eight.gbitPerSecond,
+    cpuPerGb: eight.cpuMsPerGb,
+    kept: kept.perSecond,
+    keptP50: kept.p50Ms,
+    keptP99: kept.p99Ms,
+    cpuPer100k: kept.cpuMsPer100k,
+    fresh: fresh.perSecond,
+    freshP50: fresh.p50Ms,
+    freshP99: fresh.p99Ms,
+    ...(udp ? { udp: await datagrams(topology, place, seconds) } : {}),
+  };
 }
