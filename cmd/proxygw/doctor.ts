@@ -16,7 +16,10 @@ import { isLocal } from "./own-address.ts";
 import { readConfig } from "./config-thread.ts";
 import { RuntimeDirectory } from "./runtime-directory.ts";
 
-/** A tool that takes longer hangs, or is as good as hanging to whoever waits for the report. */
+/**
+ * A tool that takes longer hangs, or is as good as hanging to whoever waits for the report. Where the daemon grants more, it is for a
+ * reason: the first question to nftables makes the kernel load a dozen modules.
+ */
 const TOOL_LIMIT_MS = 5000;
 
 /** Exit statuses. */
@@ -85,7 +88,6 @@ async function subjectOf(file: string, registry: Registry, problems: Finding[]):
 
 function shortTools(tools: ToolRunner): ToolRunner {
   return {
-    run: (program, args, options = {}) =>
-      tools.run(program, args, { ...options, timeoutMs: Math.min(options.timeoutMs ?? TOOL_LIMIT_MS, TOOL_LIMIT_MS) }),
+    run: (program, args, options = {}) => tools.run(program, args, { timeoutMs: TOOL_LIMIT_MS, ...options }),
   };
 }

@@ -13,6 +13,8 @@ interface Machine {
   nft?: string;
   /** Standard error of nft's check of a ruleset that has this in it. */
   rejects?: { text: string; stderr: string };
+  /** What nft's check of a ruleset ends with that has this in it. */
+  fails?: { text: string; fault: Fault };
   /** What comes of asking for connections. */
   flows?: Fault;
 }
@@ -23,11 +25,14 @@ function run({
   missing,
   nft = "nftables v1.0.6 (x)",
   rejects,
+  fails,
   flows,
 }: Machine): Promise<void> {
   const tools: ToolRunner = {
     run: (file, args, options) => {
       if (file === missing) return Promise.reject(new Fault("TOOL_MISSING", `no program "${file}"`));
+      if (args.includes("-c") && fails !== undefined && (options?.input ?? "").includes(fails.text))
+        return Promise.reject(fails.fault);
       const rejected = args.includes("-c") && rejects !== undefined && (options?.input ?? "").includes(rejects.text);
       const result: ToolResult = rejected
         ? { exitCode: 1, stdout: "", stderr: rejects.stderr }
@@ -68,6 +73,32 @@ describe("probe", () => {
     [{ rejects: { text: "table", stderr: "Error: x: Operation not permitted\n" } }, "PRIVILEGE_MISSING", /container/],
   ])("%j: %s", async (machine, code, message) => {
     await expect(run(machine)).rejects.toMatchObject({ code, message: expect.stringMatching(message) as string });
+  });
+
+  it("does not take an nft that came to no end for a kernel that cannot", async () => {
+    const fault = new Fault("TOOL_TIMEOUT", "nft did not end within 60000 ms and was killed");
+    await expect(run({ fails: { text: "masquerade", fault } })).rejects.toBe(fault);
+    // not even when it had said something before
+    const rejects = { text: "masquerade", stderr: UNSUPPORTED };
+    await expect(run({ rejects, fails: { text: "probe {\nct timeout", fault } })).rejects.toBe(fault);
+  });
+
+  it("waits no longer for what nft says of the kernel once its version is of no use", async () => {
+    let isEnded = false;
+    const tools: ToolRunner = {
+      run: (_file, args, options) => {
+        if (!args.includes("-c")) return Promise.reject(new Fault("TOOL_TIMEOUT", "nft did not end"));
+        return new Promise((_resolve, reject) => {
+          options?.signal?.addEventListener("abort", () => {
+            isEnded = true;
+            reject(new Error("aborted"));
+          });
+        });
+      },
+    };
+    const host = { platform: "linux", processStatus: () => Promise.resolve(ROOT), connections: () => Promise.resolve() };
+    await expect(probe(tools, host)).rejects.toMatchObject({ code: "TOOL_TIMEOUT" });
+    expect(isEnded).toBe(true);
   });
 
   it("gives the kernel time to load its modules", async () => {

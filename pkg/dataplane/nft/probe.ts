@@ -2,7 +2,7 @@
 import { Fault, hasCode, messageOf } from "../../fault/fault.ts";
 import { effectiveCapabilities } from "../../process/capabilities.ts";
 import type { ToolResult, ToolRunner } from "../../process/process.ts";
-import { Nft } from "./nft.ts";
+import { isOutcomeUnknown, Nft } from "./nft.ts";
 import { parseNftVersion } from "./nft-output.ts";
 
 /** Debian 12's; older ones were not tried. */
@@ -33,7 +33,10 @@ export async function probe(tools: ToolRunner, host: ProbeHost, signal?: AbortSi
   throw new Fault(code, `${what}: ${remedy}`, cause === undefined ? {} : { cause });
 }
 
-/** All that is missing, the most basic first; the kernel is asked where there is an nft to ask by. @throws Fault TOOL_… of a tool that fails */
+/**
+ * All that is missing, the most basic first; the kernel is asked where there is an nft to ask by.
+ * @throws Fault TOOL_…, NFT_KILLED of a tool that fails: what it did not say is no lack
+ */
 export async function findLacks(tools: ToolRunner, host: ProbeHost, signal?: AbortSignal): Promise<Lack[]> {
   if (host.platform !== "linux") {
     const what = `proxygw works with the Linux kernel's nftables; this is ${host.platform}`;
@@ -48,17 +51,23 @@ export async function findLacks(tools: ToolRunner, host: ProbeHost, signal?: Abo
     });
   }
   // meanwhile: each waits for a process, and at the start for nothing else
-  const kernel = lacks.length > 0 ? Promise.resolve([]) : kernelLacks(new Nft(tools), signal);
-  // what an nft that is too old, or not there, says of it is of no use
+  const aside = new AbortController();
+  const either = AbortSignal.any([aside.signal, ...(signal === undefined ? [] : [signal])]);
+  const kernel = lacks.length > 0 ? Promise.resolve([]) : kernelLacks(new Nft(tools), either);
   kernel.catch(() => undefined);
-  const connections = lacks.length > 0 ? undefined : await failureOf(host.connections());
-  const nft = await version(tools, signal);
-  const nftLack = "exitCode" in nft ? nftVersionLack(nft.stdout) : nft;
-  if (nftLack !== undefined) lacks.push(nftLack);
-  if (nftLack === undefined) lacks.push(...(await kernel));
-  // that foreign functions cannot be called is said where they are needed
-  if (hasCode(connections, "FLOWS_FAILED")) lacks.push({ ...CONNECTIONS_LACK, cause: connections });
-  return lacks;
+  try {
+    const connections = lacks.length > 0 ? undefined : await failureOf(host.connections());
+    const nft = await version(tools, signal);
+    const nftLack = "exitCode" in nft ? nftVersionLack(nft.stdout) : nft;
+    if (nftLack !== undefined) lacks.push(nftLack);
+    if (nftLack === undefined) lacks.push(...(await kernel));
+    // that foreign functions cannot be called is said where they are needed
+    if (hasCode(connections, "FLOWS_FAILED")) lacks.push({ ...CONNECTIONS_LACK, cause: connections });
+    return lacks;
+  } finally {
+    // what an nft that is too old, not there, or dumb says of the kernel is of no use, and it may take a minute
+    aside.abort();
+  }
 }
 
 export function hasNetAdmin(status: string): boolean {
@@ -121,11 +130,18 @@ const FEATURES: readonly {
   },
 ];
 
-async function kernelLacks(nft: Nft, signal?: AbortSignal): Promise<Lack[]> {
-  const table = (text: string): string => `table inet proxygw_probe {\n${text}}\n`;
-  const failure = await failureOf(
-    nft.check(table(FEATURES.map(({ text }) => text).join("")), "check what the kernel can do", signal),
-  );
+async function kernelLacks(nft: Nft, signal: AbortSignal): Promise<Lack[]> {
+  /** What was said against it, if anything was said at all. */
+  const refusal = async (text: string, doing: string): Promise<unknown> => {
+    try {
+      await nft.check(`table inet proxygw_probe {\n${text}}\n`, doing, signal);
+      return undefined;
+    } catch (error) {
+      if (isOutcomeUnknown(error) || signal.aborted) throw error;
+      return error;
+    }
+  };
+  const failure = await refusal(FEATURES.map(({ text }) => text).join(""), "check what the kernel can do");
   if (failure === undefined) return [];
   if (hasCode(failure, "NFT_NOT_PERMITTED")) {
     const what = "the kernel does not let this process change nftables";
@@ -133,7 +149,7 @@ async function kernelLacks(nft: Nft, signal?: AbortSignal): Promise<Lack[]> {
   }
   const lacks: Lack[] = [];
   for (const { name, options, modules, text } of FEATURES) {
-    const cause = await failureOf(nft.check(table(text), "check a feature", signal));
+    const cause = await refusal(text, "check a feature");
     if (cause === undefined) continue;
     const what = `this kernel has no ${name} (${options})`;
     const remedy = `use a distribution's kernel, or load its modules: modprobe -a ${modules}`;
