@@ -89,7 +89,12 @@ export const CONTENDERS: readonly Contender[] = [
     udp: false,
     start: async (topology) => {
       const program = await socketProxyd();
-      const activated = (listen: string, to: string): string[] => ["systemd-socket-activate", "-l", listen, program, to];
+      // as its unit would (IgnoreSIGPIPE=, systemd.exec(5)): else a client that goes first may kill it
+      const ignoring = ["sh", "-c", 'trap "" PIPE; exec "$@"', "sh"];
+      const activated = (listen: string, to: string): string[] => [
+        ...ignoring,
+        ...["systemd-socket-activate", "-l", listen, program, to],
+      ];
       return running(topology, [activated(WEB, WEB_TO), activated(IPERF, IPERF_TO)]);
     },
   },
