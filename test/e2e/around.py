@@ -14,10 +14,11 @@ import time
 address, port, count, seed, idle = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], int(sys.argv[5])
 pick = random.Random(seed)
 answers = collections.Counter()
+pace = float(os.environ.get("TEST_PACE", "1"))
 for _ in range(count):
-    time.sleep((idle + pick.uniform(-10, 150)) / 1000)
+    time.sleep((idle + pick.uniform(-10, 150) * pace) / 1000)
     try:
-        with socket.create_connection((address, port), timeout=10 * float(os.environ.get("TEST_PACE", "1"))) as sock:
+        with socket.create_connection((address, port), timeout=10 * pace) as sock:
             sock.sendall(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
             answer = b""
             while data := sock.recv(4096):

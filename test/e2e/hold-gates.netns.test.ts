@@ -24,11 +24,12 @@ describe("a gate", () => {
     const v6 = { name: "v6", endpoint: `[${GATEWAY6}]:8080`, listen: "[::]:8088", frontend };
     const udp = { name: "udp", mode: "udp" as const, endpoint: "127.0.0.1:5300", listen: "0.0.0.0:5353", frontend };
     await using daemon = await Daemon.start(topology, together(onDemand({ frontend }), onDemand(v6), onDemand(udp)));
+    const limit = (seconds: number): string => String(paced(seconds));
     const kept = async (): Promise<void> => {
       const [tcp4, tcp6, datagram] = await Promise.all([
-        topology.run("client", "curl", "-s", "--max-time", "1", "--interface", CLIENT, `http://${GATEWAY}:8088/`),
-        topology.run("client", "curl", "-sg", "--max-time", "1", "--interface", CLIENT6, `http://[${GATEWAY6}]:8088/`),
-        topology.run("client", "timeout", "2", PYTHON, "-c", ask(CLIENT)),
+        topology.run("client", "curl", "-s", "--max-time", limit(1), "--interface", CLIENT, `http://${GATEWAY}:8088/`),
+        topology.run("client", "curl", "-sg", "--max-time", limit(1), "--interface", CLIENT6, `http://[${GATEWAY6}]:8088/`),
+        topology.run("client", "timeout", limit(2), PYTHON, "-c", ask(CLIENT)),
       ]);
       // no answer at all: curl's time is up, the datagram's client is ended
       expect([tcp4.exitCode, tcp6.exitCode, datagram.exitCode]).toEqual([28, 28, 124]);
@@ -57,7 +58,8 @@ describe("a gate", () => {
     await using topology = await withTwoSources();
     const frontend = { ignore: [CLIENT] };
     const command = lasting("127.0.0.1:8080");
-    await using daemon = await Daemon.start(topology, onDemand({ command, frontend, target: { idle_timeout: "1500ms" } }));
+    const target = { idle_timeout: `${String(paced(1500))}ms` };
+    await using daemon = await Daemon.start(topology, onDemand({ command, frontend, target }));
     const early = await visit(topology, "client", GATEWAY, 8088, CLIENT);
     expect(early.outcome).toBe("refused");
     expect(early.ms).toBeLessThan(paced(1000));
@@ -87,7 +89,7 @@ describe("a gate", () => {
   it("of kind wake_limit refuses a source that wakes too often, and nobody else, until its bucket has refilled", async () => {
     await using topology = await withTwoSources();
     // refills one in 8 s
-    await using daemon = await Daemon.start(topology, onDemand({ frontend: { wake_limit: "3/24s" } }));
+    await using daemon = await Daemon.start(topology, onDemand({ frontend: { wake_limit: `3/${String(paced(24))}s` } }));
     for (let wake = 0; wake < 3; wake++) {
       expect((await visit(topology, "client", GATEWAY, 8088, CLIENT)).outcome).toBe("served");
       await daemon.drain();

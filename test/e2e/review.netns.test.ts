@@ -1,8 +1,9 @@
 /** What happens at the edges: packets that are strangers to their connection, flows from before the gateway, queues that are full. */
 import { resolve } from "node:path";
 import { describe, expect, it } from "vitest";
+import { paced } from "../pace.ts";
 import { visit } from "./clients.ts";
-import { Daemon } from "./daemon.ts";
+import { Daemon, until } from "./daemon.ts";
 import { lasting, onDemand, PYTHON, together } from "./on-demand.ts";
 import { GATEWAY, Topology } from "./topology.ts";
 
@@ -23,9 +24,7 @@ describe("edges", () => {
       topology,
       onDemand({ mode: "udp", endpoint: "127.0.0.1:5300", listen: "0.0.0.0:5353" }),
     );
-    let heard = "";
-    for (let count = 0; count < 20 && !heard.startsWith("answered"); count++) heard = await sending.hear();
-    expect(heard).toBe("answered");
+    await until("it is answered", async () => (await sending.hear()) === "answered");
     expect(await daemon.times("warming")).toBe(1);
   });
 
@@ -40,13 +39,15 @@ describe("edges", () => {
 
   it("wakes other targets while one is flooded with datagrams", async () => {
     await using topology = await Topology.create();
+    const timeout = `${String(paced(30))}s`;
     const slow = onDemand({
       name: "slow",
       mode: "udp",
       endpoint: "127.0.0.1:5300",
       listen: "0.0.0.0:5353",
-      command: "exec sleep 30",
-      target: { ready: { probe: "command", command: "false" } },
+      command: `exec sleep ${String(paced(30))}`,
+      target: { ready: { probe: "command", command: "false", timeout } },
+      frontend: { hold: { timeout } },
     });
     await using daemon = await Daemon.start(topology, together(onDemand(), slow));
     await topology.run("client", PYTHON, EDGE, "datagrams", GATEWAY, "5353");
