@@ -139,7 +139,9 @@ export class Daemon implements AsyncDisposable {
 
   async log(): Promise<Record<string, unknown>[]> {
     const text = await readFile(join(this.directory, "log"), "utf8").catch(() => "");
-    return text.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as Record<string, unknown>]));
+    // what follows the last end of a line is being written
+    const lines = text.split("\n").slice(0, -1);
+    return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
