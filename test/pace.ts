@@ -4,7 +4,15 @@
  */
 const PACE = Number(process.env["TEST_PACE"] ?? 1);
 
+/** Programs run more slowly than usual: a client may take longer to start than what is to be seen lasts. */
+export const IS_SLOW = PACE > 1;
+
 /** A time limit, where programs run as slowly as here. */
 export function paced(ms: number): number {
   return ms * PACE;
+}
+
+/** How often something is done: less often where each time takes longer. */
+export function fewer(times: number): number {
+  return Math.ceil(times / PACE);
 }

@@ -1,6 +1,6 @@
 /** Clients of the services of on-demand.ts, and what becomes of them. */
 import { expect } from "vitest";
-import { paced } from "../pace.ts";
+import { IS_SLOW, paced } from "../pace.ts";
 import { BURST, DATAGRAMS, KEEP, PYTHON, STEADY } from "./on-demand.ts";
 import type { Host, Topology } from "./topology.ts";
 
@@ -58,7 +58,7 @@ export interface SteadyClients {
 }
 
 /** Begins the command of clients that never pause: in an emulated machine the daemon would hardly get its turn. */
-export const NEVER_PAUSING: readonly string[] = paced(1) > 1 ? ["nice", "-n", "19"] : [];
+export const NEVER_PAUSING: readonly string[] = IS_SLOW ? ["nice", "-n", "19"] : [];
 
 /** Resolves when the first one is answered. */
 export async function steady(topology: Topology, workers: number, address: string, ...ports: number[]): Promise<SteadyClients> {

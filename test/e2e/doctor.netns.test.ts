@@ -6,6 +6,7 @@ import type { JsonReport } from "../../cmd/proxygw/doctor-report.ts";
 import type { Finding } from "../../pkg/plugin/finding.ts";
 import { paced } from "../pace.ts";
 import { Daemon, until } from "./daemon.ts";
+import { FaultyTools } from "./faulty-tools.ts";
 import { BACKEND, CLIENT, GATEWAY, GATEWAY_INNER, type Ran, Topology } from "./topology.ts";
 
 const REPOSITORY = resolve(import.meta.dirname, "../..");
@@ -352,16 +353,14 @@ END`);
     });
 
     it("waits while the kernel loads the modules that nft's first question takes", async () => {
-      const script = `#!/bin/sh
-case "$*" in *-c*) mkdir ${join(folder, "loaded")} 2>/dev/null && sleep 6 ;; esac
-exec ${(await sh("command -v nft")).trim()} "$@"
-`;
-      await writeFile(join(folder, "nft"), script, { mode: 0o755 });
-      daemon.through = [`PATH=${folder}:${process.env["PATH"] ?? ""}`];
+      const tools = await FaultyTools.create(folder);
+      await tools.fault("nft", "late", "-c -f", 1);
+      daemon.through = tools.wrapper;
       const { exitCode, findings } = await report();
       expect(findings.filter(({ severity }) => severity === "error")).toEqual([]);
       expect(exitCode).toBe(0);
-      expect(await readdir(folder)).toContain("loaded");
+      // it was late
+      expect(await readdir(tools.directory)).toEqual(["nft"]);
     });
 
     it("ends when nft does not", async () => {

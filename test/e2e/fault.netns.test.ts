@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { paced } from "../pace.ts";
+import { IS_SLOW, paced } from "../pace.ts";
 import { datagrams, visit } from "./clients.ts";
 import { Daemon, until } from "./daemon.ts";
 import { KEEP, lasting, onDemand, onDemandElsewhere, PYTHON, quick, serve, together } from "./on-demand.ts";
@@ -25,7 +25,7 @@ describe("a service that fails", () => {
   /** Refused during the delay after the first failure, without a second try; served once what was wrong is cured. */
   async function recovers(topology: Topology, daemon: Daemon): Promise<void> {
     // emulated, a client may take longer to start than the delay is (1 s)
-    if (paced(1) === 1) {
+    if (!IS_SLOW) {
       const early = await visit(topology, "client", GATEWAY, 8088);
       expect(early.outcome).toBe("refused");
       expect(early.ms).toBeLessThan(700);

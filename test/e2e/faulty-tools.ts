@@ -3,10 +3,10 @@ import { chmod, mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 /**
- * What becomes of a run: "fail" does nothing and says so, "hang" never ends, "kill before" and "kill after" end by SIGKILL
- * before or after the program did its work.
+ * What becomes of a run: "fail" does nothing and says so, "hang" never ends, "late" takes 6 s longer, "kill before" and "kill after" end
+ * by SIGKILL before or after the program did its work.
  */
-type Fate = "fail" | "hang" | "kill before" | "kill after";
+type Fate = "fail" | "hang" | "late" | "kill before" | "kill after";
 
 /** Reads what it is given, so that a fault can be had for some transactions only. */
 const SCRIPT = `#!/bin/sh
@@ -27,6 +27,7 @@ done
 case "$fate" in
   fail) echo "Error: Could not process rule: Cannot allocate memory" >&2; exit 1 ;;
   hang) exec sleep 60 ;;
+  late) sleep 6 ;;
   "kill before") kill -9 $$ ;;
 esac
 if [ -n "$input" ]; then printf '%s\\n' "$input" | "$real" "$@"; else "$real" "$@"; fi

@@ -1,14 +1,13 @@
 /** Stopping a service loses no client, and cuts no flow that is alive unless told to. */
 import { describe, expect, it } from "vitest";
-import { paced } from "../pace.ts";
+import { fewer, paced } from "../pace.ts";
 import { visit } from "./clients.ts";
 import { Daemon, until } from "./daemon.ts";
 import { AROUND, KEEP, lasting, onDemand, onDemandElsewhere, PYTHON, serve, together } from "./on-demand.ts";
 import { BACKEND, CLIENT, GATEWAY, Topology } from "./topology.ts";
 
 describe("draining", () => {
-  // fewer where each takes longer
-  const each = Math.ceil(125 / paced(1));
+  const each = fewer(125);
 
   it(
     `is never noticed by clients that come around that moment, ${String(4 * each)} times`,

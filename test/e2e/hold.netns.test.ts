@@ -1,13 +1,12 @@
 /** The first connection to a stopped service succeeds. */
 import { describe, expect, it } from "vitest";
-import { paced } from "../pace.ts";
+import { fewer, paced } from "../pace.ts";
 import { datagrams, visit } from "./clients.ts";
 import { Daemon } from "./daemon.ts";
 import { onDemand, onDemandElsewhere, PYTHON, quick, together } from "./on-demand.ts";
 import { BACKEND, CLIENT, CLIENT6, GATEWAY, GATEWAY6, Topology } from "./topology.ts";
 
-/** Fewer where each takes longer. */
-const WAKES = Math.ceil(1000 / paced(1));
+const WAKES = fewer(1000);
 
 describe("a client of a stopped service", () => {
   it("is served, whatever program it is, from elsewhere and from the gateway itself", async () => {

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { visit } from "./clients.ts";
 import { Daemon, until } from "./daemon.ts";
 import { KEEP, lasting, onDemand, onDemandElsewhere, PYTHON, quick, serve, together } from "./on-demand.ts";
-import { paced } from "../pace.ts";
+import { IS_SLOW, paced } from "../pace.ts";
 import { BACKEND, CLIENT, GATEWAY, Topology } from "./topology.ts";
 
 const PUSH = resolve(import.meta.dirname, "push.py");
@@ -138,7 +138,7 @@ describe("a firewall that is reloaded", () => {
   });
 
   // the client's kernel sends again after a second, however slow the machine: by then the table is to be there again
-  it.skipIf(paced(1) > 1)("loses no client that is held meanwhile", async () => {
+  it.skipIf(IS_SLOW)("loses no client that is held meanwhile", async () => {
     const held = visit(topology, "client", GATEWAY, 8089);
     await until("it is held", async () => (await daemon.target("slow"))?.state === "warming");
     // the kernel drops what it holds for anybody, with any base chain

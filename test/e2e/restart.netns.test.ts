@@ -3,7 +3,7 @@ import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Method } from "../../pkg/ctl/method.ts";
-import { paced } from "../pace.ts";
+import { fewer, IS_SLOW, paced } from "../pace.ts";
 import { keptOpen, NEVER_PAUSING, steady, visit } from "./clients.ts";
 import { Daemon, until } from "./daemon.ts";
 import { lasting, onDemand, quick, together } from "./on-demand.ts";
@@ -11,10 +11,9 @@ import { CLIENT, GATEWAY, Topology } from "./topology.ts";
 
 const SERVICE = "service.py tcp 127.0.0.1 8080";
 
-/** Fewer where each takes longer. */
-const RELOADS = Math.ceil(100 / paced(1));
-const KILLS = Math.ceil(20 / paced(1));
-const STOPS = Math.ceil(5 / paced(1));
+const RELOADS = fewer(100);
+const KILLS = fewer(20);
+const STOPS = fewer(5);
 
 /** A busy target, one for connections of one request each, and one that takes its time to start. */
 function configuration(round = 0): Record<string, unknown> {
@@ -76,7 +75,7 @@ describe("restarts", () => {
     for (const each of open) expect(await each.ask()).toBe(CLIENT);
     expect(await topology.processes("gateway", SERVICE)).toEqual([pid]);
     // No SYN had to be sent again to an active target. Emulated, an answer by itself may take longer than that would.
-    if (paced(1) === 1) expect(results[0]?.slowest).toBeLessThan(0.9);
+    if (!IS_SLOW) expect(results[0]?.slowest).toBeLessThan(0.9);
   }
 
   it(

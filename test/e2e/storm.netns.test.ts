@@ -1,7 +1,7 @@
 /** Many clients at once, and those that mean no good. */
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
-import { paced } from "../pace.ts";
+import { fewer, paced } from "../pace.ts";
 import { burst, datagrams, visit } from "./clients.ts";
 import { Daemon, until } from "./daemon.ts";
 import { FLOOD, MALFORMED, onDemand, onDemandElsewhere, PYTHON, quick, serve, together } from "./on-demand.ts";
@@ -26,8 +26,7 @@ describe("a storm", () => {
     expect(await daemon.frontend()).toMatchObject({ held: 1000 });
   });
 
-  // fewer where each takes longer to start
-  const targets = Math.ceil(200 / paced(1));
+  const targets = fewer(200);
 
   it(`of clients for ${String(targets)} targets in the same second: all are answered`, { timeout: paced(60_000) }, async () => {
     await using topology = await Topology.create();

@@ -6,6 +6,8 @@ import { hasNetAdmin, OLDEST_NFT, probe } from "./probe.ts";
 const ROOT = "Name:\tnode\nCapEff:\t000001ffffffffff\n";
 const USER = "Name:\tnode\nCapEff:\t0000000000000000\n";
 
+const HOST = { platform: "linux", processStatus: () => Promise.resolve(ROOT), connections: () => Promise.resolve() };
+
 interface Machine {
   platform?: string;
   status?: string;
@@ -31,12 +33,12 @@ function run({
   const tools: ToolRunner = {
     run: (file, args, options) => {
       if (file === missing) return Promise.reject(new Fault("TOOL_MISSING", `no program "${file}"`));
-      if (args.includes("-c") && fails !== undefined && (options?.input ?? "").includes(fails.text))
-        return Promise.reject(fails.fault);
-      const rejected = args.includes("-c") && rejects !== undefined && (options?.input ?? "").includes(rejects.text);
-      const result: ToolResult = rejected
-        ? { exitCode: 1, stdout: "", stderr: rejects.stderr }
-        : { exitCode: 0, stdout: args.includes("--version") ? nft : "", stderr: "" };
+      const checked = args.includes("-c") ? (options?.input ?? "") : "";
+      if (fails !== undefined && checked.includes(fails.text)) return Promise.reject(fails.fault);
+      const result: ToolResult =
+        rejects !== undefined && checked.includes(rejects.text)
+          ? { exitCode: 1, stdout: "", stderr: rejects.stderr }
+          : { exitCode: 0, stdout: args.includes("--version") ? nft : "", stderr: "" };
       return Promise.resolve(result);
     },
   };
@@ -96,8 +98,7 @@ describe("probe", () => {
         });
       },
     };
-    const host = { platform: "linux", processStatus: () => Promise.resolve(ROOT), connections: () => Promise.resolve() };
-    await expect(probe(tools, host)).rejects.toMatchObject({ code: "TOOL_TIMEOUT" });
+    await expect(probe(tools, HOST)).rejects.toMatchObject({ code: "TOOL_TIMEOUT" });
     expect(isEnded).toBe(true);
   });
 
@@ -109,8 +110,7 @@ describe("probe", () => {
         return Promise.resolve({ exitCode: 0, stdout: "nftables v1.0.6 (x)", stderr: "" });
       },
     };
-    const host = { platform: "linux", processStatus: () => Promise.resolve(ROOT), connections: () => Promise.resolve() };
-    await probe(tools, host);
+    await probe(tools, HOST);
     expect(limits).toEqual([60_000]);
   });
 
