@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { paced } from "../pace.ts";
 import { keptOpen, steady, visit } from "./clients.ts";
 import { Daemon, until } from "./daemon.ts";
-import { lasting, onDemand, quick, together } from "./on-demand.ts";
+import { lasting, onDemand, PYTHON, quick, together } from "./on-demand.ts";
 import { CLIENT, GATEWAY, Topology } from "./topology.ts";
 
 const LASTING = onDemand({ command: lasting("127.0.0.1:8080") });
@@ -133,6 +133,33 @@ describe("reload", () => {
     const { outcomes, slowest } = await clients.end();
     expect(Object.keys(outcomes)).toEqual([CLIENT]);
     expect(slowest).toBeLessThan(paced(0.9));
+  });
+
+  it("lets a flow of UDP go on whose client is denied, though it was never answered, and begins none", async () => {
+    const silent = `exec ${PYTHON} -uc '
+import socket
+service = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+service.bind(("127.0.0.1", 5300))
+while True: print(service.recv(100).decode())'`;
+    const config = (frontend: Record<string, unknown>): ReturnType<typeof onDemand> =>
+      onDemand({ mode: "udp", endpoint: "127.0.0.1:5300", listen: "0.0.0.0:5353", command: silent, frontend });
+    daemon = await Daemon.start(topology, config({}));
+    const heard = async (): Promise<unknown[]> =>
+      (await daemon.log()).filter(({ stream }) => stream === "output").map(({ msg }) => msg);
+    const send = `
+import socket, sys
+client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+client.connect(("${GATEWAY}", 5353))
+for line in sys.stdin: client.send(line.strip().encode())`;
+    const [former, later] = [1, 2].map(() => topology.converse("client", PYTHON, "-c", send));
+    former?.say("first");
+    await until("its first datagram is there", async () => (await heard()).length === 1);
+    await reload(config({ deny: CLIENT }));
+    later?.say("of a denied client");
+    await until("the new flow is denied", async () => ((await daemon.frontend())?.denied ?? 0) === 1);
+    former?.say("second");
+    await until("its second datagram is there", async () => (await heard()).length === 2);
+    expect(await heard()).toEqual(["first", "second"]);
   });
 
   it("changes a page and a log without stopping anything", async () => {

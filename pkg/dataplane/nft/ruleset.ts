@@ -185,6 +185,8 @@ function regularChains(spec: TableSpec): TablePart[] {
       lookUp(({ suffix, expression }) => [[`${expression} @hold${suffix}`, `goto hold_flow${suffix}`]]),
     ),
     chainPart("new_flows", [
+      // a flow of UDP stays "new" until it is answered, which may be never (syslog, a stream of one direction)
+      "meta l4proto udp ct status confirmed accept",
       // An endpoint's segment of a connection that conntrack has forgotten (conntrack -F). Picked up from this side, the
       // connection would not be translated: its client would reset it. It is picked up when the client sends something.
       ...FAMILIES.map(
@@ -344,7 +346,8 @@ function baseChains(spec: TableSpec): BaseChain[] {
       rules: [
         // with a guard, flows of others that are older than it are not to pass either
         `ct state established,related ${spec.forwardGuard.length > 0 ? "ct status dnat " : ""}accept`,
-        "ct state new ct status dnat jump hairpin",
+        // a flow's first packet: it is confirmed when it leaves
+        "ct status & (dnat | confirmed) == dnat jump hairpin",
         ...spec.forwardGuard.map((family) => `meta nfproto ${family} goto forward_guard${SPECIFIC[family].suffix}`),
       ],
     },
