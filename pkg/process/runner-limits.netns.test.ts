@@ -1,5 +1,6 @@
 import { execa } from "execa";
 import { describe, expect, it } from "vitest";
+import { paced } from "../../test/pace.ts";
 
 const PREAMBLE = `
 import { closeSync, openSync } from "node:fs";
@@ -16,7 +17,7 @@ async function run(wrapper: string[], program: string): Promise<string[]> {
     process.execPath,
     ...["--import", "tsx", "--input-type=module", "--eval", PREAMBLE + program],
   ];
-  const { stdout } = await execa(file, args, { timeout: 20_000 });
+  const { stdout } = await execa(file, args, { timeout: paced(20_000) });
   return stdout.split("\n");
 }
 
@@ -55,8 +56,8 @@ describe("a tool that even SIGKILL does not end", () => {
     const program = `
 const begun = performance.now();
 // as for one that waits in the kernel: this process may not signal it
-console.log(await outcome(tools.run("setpriv", ["--reuid", "65534", "--clear-groups", "sleep", "6"], { timeoutMs: 300 })));
-console.log(performance.now() - begun < 5000);
+console.log(await outcome(tools.run("setpriv", ["--reuid", "65534", "--clear-groups", "sleep", "${String(paced(6))}"], { timeoutMs: 300 })));
+console.log(performance.now() - begun < ${String(paced(5000))});
 process.exit(0);`;
     expect(await run(["setpriv", "--bounding-set", "-kill", "--inh-caps", "-kill"], program)).toEqual([
       "TOOL_TIMEOUT: setpriv did not end within 300 ms, nor when it was killed",

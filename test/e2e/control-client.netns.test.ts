@@ -88,7 +88,7 @@ describe("proxygwctl", () => {
     await until("it watches", watched);
     // asked later than the subscription, and so answered later
     await daemon.status();
-    const got = await topology.run("client", "curl", "-s", "--max-time", "20", `http://${GATEWAY}:8088/`);
+    const got = await topology.run("client", "curl", "-s", "--max-time", String(paced(20)), `http://${GATEWAY}:8088/`);
     expect(got.exitCode).toBe(0);
 
     const status = (await daemon.control("status", "-o", "table", "backend")).stdout;

@@ -3,6 +3,7 @@ import { connect } from "node:net";
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { paced } from "../pace.ts";
 import { Daemon, until } from "./daemon.ts";
 import { GATEWAY, Topology } from "./topology.ts";
 
@@ -53,7 +54,7 @@ describe("descriptors", () => {
   /** What the service of a target has open; wakes it if need be. */
   async function descriptors(name: (typeof TARGETS)[number]): Promise<string[]> {
     const port = String(9080 + TARGETS.indexOf(name));
-    const { stdout } = await topology.run("client", "curl", "-s", "--max-time", "8", `http://${GATEWAY}:${port}/`);
+    const { stdout } = await topology.run("client", "curl", "-s", "--max-time", String(paced(8)), `http://${GATEWAY}:${port}/`);
     return stdout.split("\n").filter((line) => line.startsWith("fd "));
   }
 

@@ -1,5 +1,6 @@
 /** A daemon that stands still while its clients do not: suspended, or the machine has no time for it. */
 import { describe, expect, it } from "vitest";
+import { paced } from "../pace.ts";
 import { visit } from "./clients.ts";
 import { Daemon, until } from "./daemon.ts";
 import { FLOOD, KEEP, lasting, onDemand, onDemandElsewhere, PYTHON, serve, together } from "./on-demand.ts";
@@ -34,7 +35,7 @@ describe("a daemon that is stopped and continued", () => {
     daemon.signal("SIGCONT");
     const continued = performance.now();
     expect((await held).answer).toBe(CLIENT);
-    expect(performance.now() - continued).toBeLessThan(2500);
+    expect(performance.now() - continued).toBeLessThan(paced(2500));
     await until("the idle one is stopped", async () => (await daemon.targetState("warm")) === "inactive", 2500);
     expect((await visit(topology, "client", GATEWAY, 8089)).answer).toBe(CLIENT);
     expect((await daemon.log()).filter(({ level }) => level === "ERROR")).toEqual([]);

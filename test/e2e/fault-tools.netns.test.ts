@@ -1,5 +1,6 @@
 /** nft that fails, hangs, or is killed: before the kernel had their transaction, or after. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { paced } from "../pace.ts";
 import { visit } from "./clients.ts";
 import { Daemon, until } from "./daemon.ts";
 import { FaultyTools } from "./faulty-tools.ts";
@@ -133,7 +134,7 @@ describe("faults of tools", () => {
     await served(8089);
     await tools.fault("nft", "hang", OPENING, 1);
     const begun = performance.now();
-    const client = topology.run("client", "curl", "-s", "--max-time", "25", `http://${GATEWAY}:8088/`);
+    const client = topology.run("client", "curl", "-s", "--max-time", String(paced(25)), `http://${GATEWAY}:8088/`);
     while (performance.now() - begun < 8000) await served(8089);
     expect((await client).stdout).toBe(CLIENT);
     await until("it is active", async () => (await daemon.targetState()) === "active");

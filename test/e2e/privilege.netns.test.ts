@@ -2,6 +2,7 @@
 import { chmod, chown, cp, mkdir, readdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { paced } from "../pace.ts";
 import { Daemon, until } from "./daemon.ts";
 import { BACKEND, GATEWAY, Topology } from "./topology.ts";
 
@@ -60,7 +61,8 @@ describe("privileges", () => {
   }
 
   async function get(port: number): Promise<string> {
-    return (await topology.run("client", "curl", "-s", "--max-time", "8", `http://${GATEWAY}:${String(port)}/`)).stdout;
+    return (await topology.run("client", "curl", "-s", "--max-time", String(paced(8)), `http://${GATEWAY}:${String(port)}/`))
+      .stdout;
   }
 
   /** Lines of a process's status, or of what self.pl answers. */
