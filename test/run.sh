@@ -18,7 +18,7 @@ node_modules/.bin/vitest run --project unit --reporter=default --reporter=json -
 # The tests on real packets mostly wait. Two at a time, each in namespaces of its own: in the foreground those that look at the time;
 # and with what they leave of the processors, those that only compute.
 beside="test/e2e/examples test/e2e/control-client test/e2e/demo test/e2e/doctor test/e2e/large-config test/e2e/metrics"
-beside="$beside test/e2e/observe test/e2e/privilege test/package pkg/dataplane pkg/netlink"
+beside="$beside test/e2e/observe test/e2e/privilege test/e2e/survival test/e2e/traffic test/package pkg/dataplane pkg/netlink"
 # shellcheck disable=SC2086
 sh test/netns.sh --project netns --project e2e $beside --reporter=default --reporter=json \
   --outputFile.json="$reports/real-beside.json" >"$reports/real-beside.log" 2>&1 &
